@@ -1,0 +1,3 @@
+//! museboxctl.
+
+fn main() {}

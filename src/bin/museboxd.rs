@@ -1,0 +1,3 @@
+//! museboxd.
+
+fn main() {}

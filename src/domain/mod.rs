@@ -1,0 +1,13 @@
+//! The rules of the player, pure: time and randomness come in as arguments, decisions go out as values.
+//!
+//! Deliberately absent: clocks, files, sockets, threads, random numbers, GStreamer, DRM. So all of it runs in
+//! virtual time, a year of playback in seconds.
+
+#![forbid(unsafe_code)]
+#![deny(clippy::disallowed_methods)]
+
+pub mod ids;
+pub mod mp4;
+pub mod playlist;
+pub mod sequencer;
+pub mod units;

@@ -1,0 +1,28 @@
+//! musebox: a dependable player of art and signage.
+//!
+//! The crate map. Data flows one way, `bin -> app -> adapter -> domain`; `tests/layering.rs` holds the table.
+//! This file is the only place with `#[cfg(feature)]`.
+//!
+//! - [`domain`]: pure rules. No clock, file, socket, thread or random number.
+//! - adapters: [`os`], [`gst`], [`kms`], [`picture`], [`control`]. They import the domain and [`os`] only.
+//! - apps: [`player`], [`ctl`]. One owner loop each.
+
+#![warn(clippy::all)]
+#![allow(clippy::disallowed_methods)] // The list is for the domain, which denies it again.
+
+pub mod domain;
+
+#[cfg(feature = "control")]
+pub mod control;
+#[cfg(feature = "ctl")]
+pub mod ctl;
+#[cfg(feature = "player")]
+pub mod gst;
+#[cfg(feature = "player")]
+pub mod kms;
+#[cfg(feature = "player")]
+pub mod os;
+#[cfg(feature = "player")]
+pub mod picture;
+#[cfg(feature = "player")]
+pub mod player;
