@@ -6,8 +6,11 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::disallowed_methods)]
 
+pub mod counters;
+pub mod fit;
 pub mod ids;
 pub mod mp4;
+pub mod pacing;
 pub mod playlist;
 pub mod sequencer;
 pub mod units;

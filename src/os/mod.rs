@@ -1,1 +1,9 @@
-//! os.
+//! What the operating system lends: picture memory, mailboxes between threads, the doorbell, the clock.
+//!
+//! Deliberately absent: any knowledge of media, displays or playlists.
+
+pub mod clock;
+pub mod doorbell;
+pub mod feed;
+pub mod frame;
+pub mod mailbox;

@@ -1,1 +1,6 @@
-//! player.
+//! The player: one owner loop over the domain, the slots, the presenter and the control socket.
+
+pub mod gauges;
+pub mod head;
+pub mod mixer;
+pub mod presenter;

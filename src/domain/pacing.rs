@@ -1,0 +1,618 @@
+//! Which frame is on the screen at which vblank: the programme of one screen.
+//!
+//! A [`Programme`] knows what is shown, what is cued, and nothing about decoders or displays. For every vblank the
+//! presenter calls [`Programme::plan`] with the keys of the frames that wait in both slots' mailboxes, and gets back
+//! which frame to show and what happened.
+//!
+//! The rule: the newest frame whose target is at most the vblank's time plus half a period. So a frame comes on at the
+//! vblank nearest to its target, and so does the first frame of the next showing at a boundary.
+
+use crate::domain::{
+    ids::{LoadId, SlotId},
+    sequencer::Cue,
+    units::MediaTime,
+};
+
+/// Targets and vblanks are rounded to nanoseconds apart from each other; a tie must not depend on that.
+const TOLERANCE: MediaTime = MediaTime::from_nanos(1_000);
+
+/// A restarted source skips this many rounds, so that frames already decoded cannot be taken for the new ones.
+pub const RESTART_SKIP: u64 = 1 << 10;
+
+/// More changes than this in one vblank are left to the next: media of a few microseconds must not hold the loop up.
+const MAX_CHANGES: usize = 8;
+
+/// Which frame: the round of the medium and the presentation time within it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameKey {
+    /// How often the source had gone through the medium before.
+    pub round: u64,
+    /// Presentation time from the medium's start.
+    pub pts: MediaTime,
+    /// How long the frame is meant to stand, zero where unknown.
+    pub duration: MediaTime,
+}
+
+/// What waits in a slot's mailbox.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Queue<'a> {
+    /// The keys of the frames, oldest first.
+    pub frames: &'a [FrameKey],
+    /// Whether the source will send no more.
+    pub ended: bool,
+}
+
+/// What an opened medium can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traits {
+    /// One picture: its only frame serves every round.
+    pub still: bool,
+    /// The source goes on from its end to its start by itself.
+    pub in_place: bool,
+}
+
+/// One showing of a medium.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Showing {
+    /// The slot it comes from.
+    pub slot: SlotId,
+    /// The opening in that slot.
+    pub load: LoadId,
+    /// The source's round that is shown.
+    pub round: u64,
+    /// When the showing began, nominally.
+    pub start: MediaTime,
+    /// How long it lasts, if known.
+    pub length: Option<MediaTime>,
+    traits: Traits,
+    last: Option<FrameKey>,
+    held: bool,
+    ran_out: bool,
+}
+
+/// Whose sound is heard, and how long that holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sounding {
+    /// The showing; nothing is silence.
+    pub source: Option<Showing>,
+    /// The display time at which to ask again.
+    pub until: MediaTime,
+}
+
+impl Showing {
+    fn new(
+        slot: SlotId,
+        load: LoadId,
+        traits: Traits,
+        round: u64,
+        start: MediaTime,
+        length: Option<MediaTime>,
+    ) -> Self {
+        Self {
+            slot,
+            load,
+            round,
+            start,
+            length,
+            traits,
+            last: None,
+            held: false,
+            ran_out: false,
+        }
+    }
+
+    /// Whether it is one picture that stands.
+    pub fn is_still(&self) -> bool {
+        self.traits.still
+    }
+
+    /// Whether it has nothing more to show.
+    fn is_over(&self) -> bool {
+        self.held || self.ran_out
+    }
+
+    fn end(&self) -> Option<MediaTime> {
+        self.length.map(|length| self.start + length)
+    }
+
+    /// The display time at which a frame of this showing is due.
+    pub fn target(&self, key: FrameKey) -> MediaTime {
+        self.start + key.pts
+    }
+}
+
+/// What follows the showing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The first frame of a slot.
+    Show {
+        /// The slot.
+        slot: SlotId,
+        /// The opening in that slot.
+        load: LoadId,
+        /// What it can do.
+        traits: Traits,
+        /// How long the showing will last, if known.
+        length: Option<MediaTime>,
+    },
+    /// The shown medium again, in place.
+    Replay {
+        /// How long the showing will last, if known.
+        length: Option<MediaTime>,
+    },
+    /// The last frame stays.
+    Hold,
+    /// Nothing: playback is over.
+    Finish,
+}
+
+/// Something that became true at a vblank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// A cued showing began.
+    Shown {
+        /// Its slot.
+        slot: SlotId,
+        /// Its opening.
+        load: LoadId,
+        /// Its nominal start.
+        start: MediaTime,
+    },
+    /// Nothing was cued at the end, so the medium begins again in place.
+    Looped {
+        /// Its slot.
+        slot: SlotId,
+        /// Its opening.
+        load: LoadId,
+        /// The new nominal start.
+        start: MediaTime,
+    },
+    /// Nothing was cued at the end and the source cannot go on: the last frame stays.
+    RanOut {
+        /// Its slot.
+        slot: SlotId,
+        /// Its opening.
+        load: LoadId,
+    },
+}
+
+/// What is awaited before a vblank can be decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Await {
+    /// The slot's next frame.
+    Frame(SlotId, LoadId),
+    /// Word about what follows the showing.
+    Cue,
+}
+
+/// Whether to wait for what is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Display time stands still until it is there.
+    Wait,
+    /// The vblank comes anyway.
+    GoOn,
+}
+
+/// The decision for one vblank.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// How many frames to take out of each mailbox (by [`SlotId::index`]).
+    pub take: [usize; 2],
+    /// Which of the taken frames to show, by its number in the slot's mailbox; if none, the picture stays.
+    pub show: Option<(SlotId, usize)>,
+    /// How many of the taken frames belonged to the showing and are never shown.
+    pub dropped: u32,
+    /// The frame comes on later than the vblank nearest to its target.
+    pub late: bool,
+    /// A frame was due and had not come.
+    pub starved: bool,
+    /// The source was told to begin anew at this round.
+    pub restart: Option<(SlotId, LoadId, u64)>,
+    /// Playback is over before this vblank.
+    pub finished: bool,
+    news: [Option<News>; MAX_CHANGES],
+}
+
+impl Plan {
+    /// What became true, in order.
+    pub fn news(&self) -> impl Iterator<Item = News> + '_ {
+        self.news.iter().flatten().copied()
+    }
+
+    fn tell(&mut self, news: News) {
+        if let Some(place) = self.news.iter_mut().find(|place| place.is_none()) {
+            *place = Some(news);
+        }
+    }
+}
+
+/// What one screen shows and what comes after.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Programme {
+    current: Option<Showing>,
+    /// What was shown before; it sounds until the current showing's nominal start.
+    previous: Option<Showing>,
+    next: Option<(Next, Cue)>,
+    paused: Option<MediaTime>,
+}
+
+impl Programme {
+    /// What is shown now.
+    pub fn current(&self) -> Option<&Showing> {
+        self.current.as_ref()
+    }
+
+    /// What is cued to follow, and when.
+    pub fn next(&self) -> Option<&(Next, Cue)> {
+        self.next.as_ref()
+    }
+
+    /// Whether playback stands still.
+    pub fn is_paused(&self) -> bool {
+        self.paused.is_some()
+    }
+
+    /// Whether the shown medium has nothing more to show: it failed, ran out or is held.
+    pub fn is_exhausted(&self) -> bool {
+        self.current
+            .is_none_or(|showing| showing.ran_out || showing.held)
+    }
+
+    /// Cues what follows; replaces what was cued.
+    pub fn cue(&mut self, next: Next, cue: Cue) {
+        self.next = Some((next, cue));
+    }
+
+    /// Takes back what was cued.
+    pub fn uncue(&mut self) {
+        self.next = None;
+    }
+
+    /// The real length of an opening has become known.
+    pub fn end_known(&mut self, load: LoadId, length: MediaTime) {
+        if let Some(showing) = self.current.as_mut().filter(|showing| showing.load == load) {
+            showing.length = Some(showing.length.map_or(length, |known| known.min(length)));
+        }
+    }
+
+    /// The opening will send no more frames; its last picture stays until something else is cued.
+    pub fn failed(&mut self, load: LoadId) {
+        if let Some(showing) = self.current.as_mut().filter(|showing| showing.load == load) {
+            showing.ran_out = true;
+        }
+    }
+
+    /// Forgets everything, for a card.
+    pub fn clear(&mut self) {
+        *self = Self {
+            paused: self.paused,
+            ..Self::default()
+        };
+    }
+
+    /// Stands still from `now` on.
+    pub fn pause(&mut self, now: MediaTime) {
+        self.paused.get_or_insert(now);
+    }
+
+    /// Goes on; every start and cue moves by the time that the pause took.
+    pub fn resume(&mut self, now: MediaTime) {
+        let Some(paused) = self.paused.take() else {
+            return;
+        };
+        let shift = now - paused;
+        if let Some(showing) = &mut self.current {
+            showing.start += shift;
+        }
+        if let Some((_, Cue::At(at))) = &mut self.next {
+            *at += shift;
+        }
+    }
+
+    /// What sounds from display time `at` on, looking past the cue.
+    pub fn sounding(&self, at: MediaTime) -> Sounding {
+        let silence = |until| Sounding {
+            source: None,
+            until,
+        };
+        let Some(showing) = self.current.filter(|_| self.paused.is_none()) else {
+            return silence(MediaTime::MAX);
+        };
+        if at < showing.start {
+            return match self.previous {
+                Some(previous) if at >= previous.start => Sounding {
+                    source: Some(previous),
+                    until: showing.start,
+                },
+                Some(_) | None => silence(showing.start),
+            };
+        }
+        let cued = match self.next {
+            Some((next, Cue::At(start))) if !matches!(next, Next::Hold) => Some((next, start)),
+            Some(_) | None => None,
+        };
+        if let Some((next, start)) = cued.filter(|(_, start)| *start <= at) {
+            let source = match next {
+                Next::Show {
+                    slot,
+                    load,
+                    traits,
+                    length,
+                } => Some(Showing::new(slot, load, traits, 0, start, length)),
+                Next::Replay { length } => Some(Showing {
+                    round: showing.round + 1,
+                    start,
+                    length,
+                    ..showing
+                }),
+                Next::Hold | Next::Finish => None,
+            };
+            let end = source
+                .and_then(|showing| showing.end())
+                .unwrap_or(MediaTime::MAX);
+            return match end > at {
+                true => Sounding { source, until: end },
+                false => silence(MediaTime::MAX),
+            };
+        }
+        let until = cued.map_or(MediaTime::MAX, |(_, start)| start);
+        match showing.end().filter(|end| *end < until) {
+            Some(end) if end <= at => silence(until),
+            Some(end) => Sounding {
+                source: self.current.filter(|showing| !showing.is_over()),
+                until: end,
+            },
+            None => Sounding {
+                source: self.current.filter(|showing| !showing.is_over()),
+                until,
+            },
+        }
+    }
+
+    /// Decides what the vblank at `vblank` shows.
+    ///
+    /// With [`Patience::Wait`], answers what is awaited instead, and changes nothing, if the decision could come out
+    /// otherwise once a frame or a cue that is due has arrived.
+    pub fn plan(
+        &mut self,
+        vblank: MediaTime,
+        period: MediaTime,
+        queues: [Queue<'_>; 2],
+        patience: Patience,
+    ) -> Result<Plan, Await> {
+        let mut trial = *self;
+        let plan = trial.decide(vblank, period, queues, patience)?;
+        *self = trial;
+        Ok(plan)
+    }
+
+    fn decide(
+        &mut self,
+        vblank: MediaTime,
+        period: MediaTime,
+        queues: [Queue<'_>; 2],
+        patience: Patience,
+    ) -> Result<Plan, Await> {
+        let mut plan = Plan::default();
+        let cutoff = vblank + period.half() + TOLERANCE;
+        let jumps = matches!(self.next, Some((_, Cue::Now)));
+        if self.paused.is_some() && !jumps {
+            return Ok(plan);
+        }
+        for _ in 0..MAX_CHANGES {
+            let ending = self.take_frames(cutoff, &queues, &mut plan);
+            match self.change(vblank, cutoff, &queues, ending, patience, &mut plan)? {
+                Change::Again => {}
+                Change::Done => break,
+            }
+        }
+        if let (Some(showing), Some((slot, number))) = (&self.current, plan.show) {
+            let key = queues[slot.index()].frames[number];
+            plan.late = showing.target(key) + period.half() + TOLERANCE < vblank;
+        }
+        Ok(plan)
+    }
+
+    /// Takes the frames of the current showing that are due, and those that nobody will want.
+    fn take_frames(
+        &mut self,
+        cutoff: MediaTime,
+        queues: &[Queue<'_>; 2],
+        plan: &mut Plan,
+    ) -> Supply {
+        let Some(showing) = &mut self.current else {
+            return Supply::Enough;
+        };
+        let index = showing.slot.index();
+        let queue = &queues[index];
+        if showing.traits.still {
+            if showing.last.is_none() && !queue.frames.is_empty() {
+                plan.show = Some((showing.slot, 0));
+                showing.last = Some(queue.frames[0]);
+            }
+            return Supply::Enough;
+        }
+        while let Some(&key) = queue.frames.get(plan.take[index]) {
+            let past = showing.length.is_some_and(|length| key.pts >= length);
+            if key.round < showing.round || (key.round == showing.round && past) {
+                plan.take[index] += 1;
+                continue;
+            }
+            if key.round > showing.round || showing.target(key) > cutoff || showing.held {
+                return Supply::Enough;
+            }
+            if let Some((slot, _)) = plan.show
+                && slot == showing.slot
+            {
+                plan.dropped += 1;
+            }
+            plan.show = Some((showing.slot, plan.take[index]));
+            plan.take[index] += 1;
+            showing.last = Some(key);
+        }
+        match queue.ended || showing.is_over() {
+            true => Supply::Ended,
+            false => Supply::Empty,
+        }
+    }
+
+    fn change(
+        &mut self,
+        vblank: MediaTime,
+        cutoff: MediaTime,
+        queues: &[Queue<'_>; 2],
+        supply: Supply,
+        patience: Patience,
+        plan: &mut Plan,
+    ) -> Result<Change, Await> {
+        let due = match self.next {
+            Some((Next::Hold, _)) => None,
+            Some((next, Cue::Now)) => Some((next, vblank, true)),
+            Some((next, Cue::At(at))) if at <= cutoff => Some((next, at, false)),
+            Some(_) | None => None,
+        };
+        if let Some((next, start, now)) = due {
+            return self.begin(next, start, now, queues, patience, plan);
+        }
+        let Some(showing) = &mut self.current else {
+            return Ok(Change::Done);
+        };
+        if showing.is_over() {
+            return Ok(Change::Done);
+        }
+        if supply == Supply::Ended && showing.length.is_none() {
+            let shown = showing
+                .last
+                .map_or(MediaTime::ZERO, |last| last.pts + last.duration);
+            showing.length = Some(shown);
+        }
+        if let Some(end) = showing.end().filter(|end| *end <= cutoff) {
+            if matches!(self.next, Some((Next::Hold, _))) {
+                showing.held = true;
+                self.next = None;
+                return Ok(Change::Done);
+            }
+            if patience == Patience::Wait && self.next.is_none() {
+                return Err(Await::Cue);
+            }
+            if !showing.traits.in_place {
+                showing.ran_out = true;
+                plan.tell(News::RanOut {
+                    slot: showing.slot,
+                    load: showing.load,
+                });
+                return Ok(Change::Done);
+            }
+            let (slot, load) = (showing.slot, showing.load);
+            self.previous = Some(*showing);
+            showing.round += 1;
+            showing.start = end;
+            plan.tell(News::Looped {
+                slot,
+                load,
+                start: end,
+            });
+            return Ok(Change::Again);
+        }
+        if supply == Supply::Empty {
+            if patience == Patience::Wait {
+                return Err(Await::Frame(showing.slot, showing.load));
+            }
+            let expected = showing
+                .last
+                .map_or(showing.start, |last| showing.target(last) + last.duration);
+            plan.starved = expected <= cutoff;
+        }
+        Ok(Change::Done)
+    }
+
+    fn begin(
+        &mut self,
+        next: Next,
+        start: MediaTime,
+        now: bool,
+        queues: &[Queue<'_>; 2],
+        patience: Patience,
+        plan: &mut Plan,
+    ) -> Result<Change, Await> {
+        match next {
+            Next::Show {
+                slot,
+                load,
+                traits,
+                length,
+            } => {
+                let Some(first) = queues[slot.index()].frames.get(plan.take[slot.index()]) else {
+                    return match patience {
+                        Patience::Wait => Err(Await::Frame(slot, load)),
+                        Patience::GoOn => Ok(Change::Done),
+                    };
+                };
+                let (round, last) = (first.round, None);
+                let (held, ran_out) = (false, false);
+                self.current = Some(Showing {
+                    slot,
+                    load,
+                    round,
+                    start,
+                    length,
+                    traits,
+                    last,
+                    held,
+                    ran_out,
+                });
+                plan.tell(News::Shown { slot, load, start });
+            }
+            Next::Replay { length } => {
+                let Some(showing) = &mut self.current else {
+                    self.next = None;
+                    return Ok(Change::Done);
+                };
+                self.previous = Some(*showing);
+                let midway = now && showing.end().is_none_or(|end| start < end) && !showing.held;
+                showing.round += match midway && !showing.traits.still {
+                    true => RESTART_SKIP,
+                    false => 1,
+                };
+                if midway && !showing.traits.still {
+                    plan.restart = Some((showing.slot, showing.load, showing.round));
+                }
+                showing.start = start;
+                showing.length = length;
+                showing.held = false;
+                showing.ran_out = false;
+                plan.tell(News::Shown {
+                    slot: showing.slot,
+                    load: showing.load,
+                    start,
+                });
+            }
+            Next::Finish => {
+                plan.finished = true;
+                return Ok(Change::Done);
+            }
+            // It takes effect at the showing's end, wherever that comes to lie.
+            Next::Hold => return Ok(Change::Done),
+        }
+        if now && let Some(paused) = &mut self.paused {
+            // A jump while paused shows its first frame and stands there.
+            *paused = start;
+        }
+        self.next = None;
+        Ok(Change::Again)
+    }
+}
+
+/// Whether the mailbox holds what is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Supply {
+    Enough,
+    Empty,
+    Ended,
+}
+
+enum Change {
+    Again,
+    Done,
+}

@@ -1,0 +1,95 @@
+//! Which decoder: hardware first, then by the board's preference and GStreamer's rank.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+
+/// How decoders are chosen, from the configuration and the board.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DecoderOptions {
+    /// Never use hardware decoders.
+    pub software_only: bool,
+    /// Open a decoder anew before it has decoded this many frames (some drivers fail at a fixed number).
+    pub frame_limit: Option<u64>,
+}
+
+/// Puts the elements of `prefer` before all others, first named first, and never uses those of `avoid`.
+///
+/// The ranks hold for the whole process. Names that GStreamer does not know are returned.
+pub fn prefer(prefer: &[String], avoid: &[String]) -> Vec<String> {
+    let registry = gst::Registry::get();
+    let mut unknown = Vec::new();
+    let mut rank = |name: &String, rank: gst::Rank| match registry.lookup_feature(name) {
+        Some(feature) => feature.set_rank(rank),
+        None => unknown.push(name.clone()),
+    };
+    for (place, name) in prefer.iter().enumerate() {
+        rank(
+            name,
+            gst::Rank::PRIMARY + 1000 - i32::try_from(place.min(500)).unwrap_or(500),
+        );
+    }
+    for name in avoid {
+        rank(name, gst::Rank::NONE);
+    }
+    unknown
+}
+
+/// A decoder that may be tried.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// GStreamer's factory.
+    pub factory: gst::ElementFactory,
+    /// Whether it is a piece of hardware.
+    pub hardware: bool,
+}
+
+/// The decoders that take these caps, best first.
+pub fn candidates(caps: &gst::Caps, options: &DecoderOptions) -> Vec<Candidate> {
+    let kinds = gst::ElementFactoryType::DECODER | gst::ElementFactoryType::MEDIA_VIDEO;
+    let mut found: Vec<Candidate> =
+        gst::ElementFactory::factories_with_type(kinds, gst::Rank::MARGINAL)
+            .into_iter()
+            .filter(|factory| factory.can_sink_any_caps(caps))
+            .map(|factory| {
+                let class = factory.metadata("klass").unwrap_or_default();
+                let hardware = class.contains("Hardware");
+                Candidate { factory, hardware }
+            })
+            .filter(|candidate| !(candidate.hardware && options.software_only))
+            .collect();
+    // A preferred decoder stands above every hardware decoder, since its rank was raised over all.
+    let key = |candidate: &Candidate| {
+        let rank = candidate.factory.rank();
+        (rank > gst::Rank::PRIMARY + 500, candidate.hardware, rank)
+    };
+    found.sort_by_key(|candidate| std::cmp::Reverse(key(candidate)));
+    found
+}
+
+/// Says once for each kind of stream which decoder is used and why.
+pub fn tell_choice(candidate: &Candidate, caps: &gst::Caps, options: &DecoderOptions) {
+    static TOLD: Mutex<BTreeSet<(String, String)>> = Mutex::new(BTreeSet::new());
+    let codec = caps
+        .structure(0)
+        .map(|structure| structure.name().to_string())
+        .unwrap_or_default();
+    let decoder = candidate.factory.name().to_string();
+    if !TOLD
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert((codec.clone(), decoder.clone()))
+    {
+        return;
+    }
+    let why = match (candidate.hardware, options.software_only) {
+        (true, _) => "a hardware decoder takes it",
+        (false, true) => "hardware decoders are turned off",
+        (false, false) => "no hardware decoder on this machine takes it",
+    };
+    log::info!(codec = codec.as_str(), decoder = decoder.as_str(), why; "decoder chosen");
+}

@@ -1,0 +1,234 @@
+//! What all pipelines share: their ends, where frames and sound leave GStreamer for the feed.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+    mpsc::Sender,
+};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+
+use crate::{
+    domain::{pacing::FrameKey, units::MediaTime},
+    gst::frames,
+    os::feed::{FRAME_DEPTH, Feed, SOUND_CHANNELS, SOUND_RATE, TimedFrame},
+};
+
+/// What happens inside a pipeline, for the thread that owns it.
+pub enum Happening {
+    /// Enough frames wait for the first showing.
+    Prerolled,
+    /// The source ended; the medium's picture is this long.
+    Ended(MediaTime),
+    /// The decoder nears its frame limit.
+    Worn,
+    /// A frame could not be used.
+    BadFrame(String),
+    /// A source of our own failed.
+    Source(crate::domain::sequencer::Failure),
+    /// A message on the pipeline's bus.
+    Message(gst::Message),
+    /// The presenter no longer wants the medium.
+    Close,
+}
+
+/// Where on the source's own time line a buffer belongs.
+pub trait TimeLine: Send + Sync {
+    /// The frame's round and its time in it; nothing for what is decoded but not shown.
+    fn place(&self, pts: MediaTime) -> Option<(u64, MediaTime)>;
+
+    /// The sound's round and its time in it; sound outside the medium is cut by whoever mixes it.
+    fn place_sound(&self, pts: MediaTime) -> Option<(u64, MediaTime)> {
+        self.place(pts)
+    }
+}
+
+/// Counts what has left a pipeline.
+#[derive(Default)]
+pub struct Delivered {
+    frames: AtomicU64,
+    end: AtomicU64,
+}
+
+impl Delivered {
+    /// How many frames were decoded.
+    pub fn frames(&self) -> u64 {
+        self.frames.load(Ordering::Relaxed)
+    }
+
+    /// Where the last frame of the source ended.
+    pub fn end(&self) -> MediaTime {
+        MediaTime::from_nanos(self.end.load(Ordering::Relaxed) as i64)
+    }
+}
+
+/// A buffer's time as media time.
+pub fn time(clock: gst::ClockTime) -> MediaTime {
+    MediaTime::from_nanos(i64::try_from(clock.nseconds()).unwrap_or(i64::MAX))
+}
+
+/// The end of a video chain: frames go into the feed as fast as it takes them.
+pub fn frame_sink(
+    feed: Arc<Feed>,
+    line: Arc<dyn TimeLine>,
+    delivered: Arc<Delivered>,
+    happenings: Sender<Happening>,
+) -> gst_app::AppSink {
+    let sink = gst_app::AppSink::builder()
+        .caps(&frames::accepted_caps())
+        .sync(false)
+        .max_buffers(1)
+        .build();
+    sink.set_property("qos", false);
+    let prerolled = Arc::new(AtomicU64::new(0));
+    let on_end = {
+        let (feed, prerolled, happenings) = (feed.clone(), prerolled.clone(), happenings.clone());
+        let delivered = delivered.clone();
+        move |_: &gst_app::AppSink| {
+            feed.frames.end();
+            if prerolled.swap(u64::MAX >> 1, Ordering::Relaxed) < FRAME_DEPTH as u64
+                && delivered.frames() > 0
+            {
+                let _ = happenings.send(Happening::Prerolled);
+            }
+            let _ = happenings.send(Happening::Ended(delivered.end()));
+        }
+    };
+    let on_sample = move |sink: &gst_app::AppSink| {
+        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+        delivered.frames.fetch_add(1, Ordering::Relaxed);
+        let buffer = sample.buffer().ok_or(gst::FlowError::Error)?;
+        let Some((round, pts)) = buffer
+            .pts()
+            .and_then(|pts| line.place(running(&sample, pts)))
+        else {
+            return Ok(gst::FlowSuccess::Ok);
+        };
+        let frame = frames::frame(&sample).map_err(|message| {
+            let _ = happenings.send(Happening::BadFrame(message));
+            gst::FlowError::Error
+        })?;
+        let duration = buffer
+            .duration()
+            .map(time)
+            .or_else(|| nominal(&sample))
+            .unwrap_or(MediaTime::ZERO);
+        delivered.end.fetch_max(
+            (pts + duration).nanos().max(0).unsigned_abs(),
+            Ordering::Relaxed,
+        );
+        let key = FrameKey {
+            round,
+            pts,
+            duration,
+        };
+        feed.frames
+            .post(TimedFrame {
+                key,
+                frame: Arc::new(frame),
+            })
+            .map_err(|_| gst::FlowError::Flushing)?;
+        if prerolled.fetch_add(1, Ordering::Relaxed) + 1 == FRAME_DEPTH as u64 {
+            let _ = happenings.send(Happening::Prerolled);
+        }
+        Ok(gst::FlowSuccess::Ok)
+    };
+    sink.set_callbacks(
+        gst_app::AppSinkCallbacks::builder()
+            .new_sample(on_sample)
+            .eos(on_end)
+            .build(),
+    );
+    sink
+}
+
+/// The end of a sound chain.
+pub fn sound_sink(feed: Arc<Feed>, line: Arc<dyn TimeLine>) -> gst_app::AppSink {
+    let caps = gst::Caps::builder("audio/x-raw")
+        .field("format", "F32LE")
+        .field("layout", "interleaved")
+        .field("rate", SOUND_RATE as i32)
+        .field("channels", SOUND_CHANNELS as i32)
+        .build();
+    let sink = gst_app::AppSink::builder()
+        .caps(&caps)
+        .sync(false)
+        .max_buffers(1)
+        .build();
+    let at_end = feed.clone();
+    let on_sample = move |sink: &gst_app::AppSink| {
+        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+        let buffer = sample.buffer().ok_or(gst::FlowError::Error)?;
+        let Some((round, pts)) = buffer
+            .pts()
+            .and_then(|pts| line.place_sound(running(&sample, pts)))
+        else {
+            return Ok(gst::FlowSuccess::Ok);
+        };
+        let bytes = buffer.map_readable().map_err(|_| gst::FlowError::Error)?;
+        let samples = bytes
+            .chunks_exact(4)
+            .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
+        let start = pts.samples(SOUND_RATE);
+        feed.sound
+            .push(round, start, samples.collect())
+            .map_err(|_| gst::FlowError::Flushing)?;
+        Ok(gst::FlowSuccess::Ok)
+    };
+    let callbacks = gst_app::AppSinkCallbacks::builder()
+        .new_sample(on_sample)
+        .eos(move |_| at_end.sound.end());
+    sink.set_callbacks(callbacks.build());
+    sink
+}
+
+/// A buffer's time on the pipeline's own time line.
+fn running(sample: &gst::SampleRef, pts: gst::ClockTime) -> MediaTime {
+    let segment = sample
+        .segment()
+        .and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
+    match segment.and_then(|segment| segment.to_running_time_full(pts)) {
+        Some(gst::Signed::Positive(at)) => time(at),
+        Some(gst::Signed::Negative(at)) => -time(at),
+        None => time(pts),
+    }
+}
+
+/// A frame's length by the stream's nominal rate.
+fn nominal(sample: &gst::SampleRef) -> Option<MediaTime> {
+    let rate = sample
+        .caps()?
+        .structure(0)?
+        .get::<gst::Fraction>("framerate")
+        .ok()?;
+    (rate.numer() > 0)
+        .then(|| MediaTime::from_scale(i64::from(rate.denom()), rate.numer().unsigned_abs()))
+}
+
+/// Makes an element, or says which is missing.
+pub fn element(name: &str) -> Result<gst::Element, String> {
+    let made = gst::ElementFactory::make(name).build();
+    made.map_err(|_| format!("the GStreamer element {name} is not installed"))
+}
+
+/// Adds elements to a pipeline and links them in order.
+pub fn chain(pipeline: &gst::Pipeline, elements: &[&gst::Element]) -> Result<(), String> {
+    pipeline.add_many(elements).map_err(|err| err.to_string())?;
+    gst::Element::link_many(elements).map_err(|err| err.to_string())
+}
+
+/// Sends the pipeline's messages to the thread that owns it.
+pub fn forward_messages(pipeline: &gst::Pipeline, happenings: Sender<Happening>) {
+    let Some(bus) = pipeline.bus() else { return };
+    bus.set_sync_handler(move |_, message| {
+        if matches!(
+            message.type_(),
+            gst::MessageType::Error | gst::MessageType::Warning | gst::MessageType::Eos
+        ) {
+            let _ = happenings.send(Happening::Message(message.clone()));
+        }
+        gst::BusSyncReply::Drop
+    });
+}

@@ -1,0 +1,364 @@
+//! One opening of a medium: the thread that owns its pipeline, from preroll to close.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender, channel},
+    },
+};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+
+use crate::{
+    domain::{
+        ids::LoadId,
+        pacing::Traits,
+        sequencer::{Failure, FailureKind, Media, Replayable},
+        units::MediaTime,
+    },
+    gst::{
+        decoders::DecoderOptions,
+        mp4_source::{self, Prepared},
+        pipeline::Happening,
+        uri_source,
+    },
+    os::{doorbell::Doorbell, feed::Feed},
+};
+
+/// Where a medium is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A local file.
+    File(PathBuf),
+    /// Anything that GStreamer has a source element for.
+    Uri(String),
+}
+
+/// What to open.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// The opening's number, for the log.
+    pub load: LoadId,
+    /// Where the medium is.
+    pub source: Source,
+    /// Show no more than this of it.
+    pub cap: Option<MediaTime>,
+    /// How to choose a decoder.
+    pub decoders: DecoderOptions,
+}
+
+/// News from an opening.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SlotNews {
+    /// The first frames wait in the feed.
+    Ready {
+        /// What the medium is, in time.
+        media: Media,
+        /// How it can be shown again.
+        replayable: Replayable,
+        /// What the presenter may expect.
+        traits: Traits,
+        /// The decoder's name.
+        decoder: String,
+    },
+    /// The source has come to its end: the picture is this long.
+    EndKnown(MediaTime),
+    /// The decoder nears its frame limit: the medium must be opened anew for its next showing.
+    Worn,
+    /// It cannot go on.
+    Failed(Failure),
+}
+
+/// An opened medium. Dropping it closes the pipeline, without waiting for it.
+pub struct Slot {
+    feed: Arc<Feed>,
+    happenings: Sender<Happening>,
+}
+
+impl Slot {
+    /// The medium's frames and sound.
+    pub fn feed(&self) -> &Arc<Feed> {
+        &self.feed
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.feed.close();
+        let _ = self.happenings.send(Happening::Close);
+    }
+}
+
+/// Opens a medium on a thread of its own. `report` is called from there.
+pub fn open(
+    opening: Opening,
+    bell: Doorbell,
+    report: impl Fn(SlotNews) + Send + 'static,
+) -> std::io::Result<Slot> {
+    let feed = Arc::new(Feed::new(bell));
+    let (happenings, receiver) = channel();
+    let slot = Slot {
+        feed: feed.clone(),
+        happenings: happenings.clone(),
+    };
+    let run = Run {
+        opening,
+        feed,
+        happenings,
+        receiver,
+    };
+    std::thread::Builder::new()
+        .name(format!("slot-{}", run.opening.load))
+        .spawn(move || {
+            if let Err(failure) = run.run(&report) {
+                report(SlotNews::Failed(failure));
+            }
+        })?;
+    Ok(slot)
+}
+
+struct Run {
+    opening: Opening,
+    feed: Arc<Feed>,
+    happenings: Sender<Happening>,
+    receiver: Receiver<Happening>,
+}
+
+/// A pipeline that is built and not yet playing.
+pub(super) struct Built {
+    pub pipeline: gst::Pipeline,
+    pub traits: Traits,
+    pub replayable: Replayable,
+    /// The medium's length, where the source knows it better than the pipeline.
+    pub length: Option<MediaTime>,
+    /// The decoder's name, if it is chosen already.
+    pub decoder: Option<String>,
+}
+
+/// How a pipeline came to its end.
+enum Outcome {
+    Closed,
+    Failed { failure: Failure, shown: bool },
+}
+
+impl Run {
+    fn run(&self, report: &dyn Fn(SlotNews)) -> Result<(), Failure> {
+        let outcome = match &self.opening.source {
+            Source::File(path) => match mp4_source::prepare(path, self.opening.cap)? {
+                Some(prepared) => self.play_mp4(&prepared, report)?,
+                None => {
+                    let uri = gst::glib::filename_to_uri(path, None).map_err(|err| {
+                        failure(FailureKind::Missing, format!("{}: {err}", path.display()))
+                    })?;
+                    self.play_uri(&uri, report)?
+                }
+            },
+            Source::Uri(uri) => self.play_uri(uri, report)?,
+        };
+        match outcome {
+            Outcome::Closed => Ok(()),
+            Outcome::Failed { failure, .. } => Err(failure),
+        }
+    }
+
+    /// Tries decoder after decoder until one delivers frames.
+    fn play_mp4(&self, prepared: &Prepared, report: &dyn Fn(SlotNews)) -> Result<Outcome, Failure> {
+        let candidates = prepared.decoders(&self.opening.decoders)?;
+        let mut last = None;
+        for candidate in &candidates {
+            let name = candidate.factory.name();
+            let built = prepared.build(
+                candidate,
+                &self.opening.decoders,
+                &self.feed,
+                &self.happenings,
+            );
+            let (built, feeders) = match built {
+                Ok(built) => built,
+                Err(message) => {
+                    log::warn!(decoder = name.as_str(), err = message.as_str(); "a decoder cannot be used");
+                    last = Some(failure(FailureKind::Unsupported, message));
+                    continue;
+                }
+            };
+            match self.watch(&built, || feeders.start(), report) {
+                Outcome::Failed {
+                    failure,
+                    shown: false,
+                } if failure.kind != FailureKind::Missing => {
+                    log::warn!(decoder = name.as_str(), err = failure.message.as_str(); "a decoder delivered nothing");
+                    last = Some(failure);
+                }
+                outcome => return Ok(outcome),
+            }
+        }
+        Err(last.unwrap_or_else(|| {
+            failure(
+                FailureKind::Unsupported,
+                "no decoder is installed".to_owned(),
+            )
+        }))
+    }
+
+    fn play_uri(&self, uri: &str, report: &dyn Fn(SlotNews)) -> Result<Outcome, Failure> {
+        let built = uri_source::build(uri, self.opening.cap, &self.feed, &self.happenings)
+            .map_err(|message| failure(FailureKind::Unsupported, message))?;
+        Ok(self.watch(&built, || Ok(()), report))
+    }
+
+    /// Plays the pipeline until it fails or nobody wants it any more.
+    fn watch(
+        &self,
+        built: &Built,
+        start: impl FnOnce() -> std::io::Result<()>,
+        report: &dyn Fn(SlotNews),
+    ) -> Outcome {
+        let mut shown = false;
+        let outcome = loop_until(|| {
+            let started = built.pipeline.set_state(gst::State::Playing);
+            if let Err(err) = start() {
+                let failure = failure(
+                    FailureKind::Unsupported,
+                    format!("a source thread cannot start: {err}"),
+                );
+                return Outcome::Failed { failure, shown };
+            }
+            if started.is_err() {
+                log::debug!("the pipeline refuses to play; its message says why");
+            }
+            while let Ok(happening) = self.receiver.recv() {
+                match happening {
+                    Happening::Close => return Outcome::Closed,
+                    Happening::Prerolled => {
+                        shown = true;
+                        report(self.ready(built));
+                    }
+                    Happening::Ended(length) if length > MediaTime::ZERO => {
+                        if !built.traits.in_place {
+                            report(SlotNews::EndKnown(
+                                self.opening.cap.map_or(length, |cap| cap.min(length)),
+                            ));
+                        }
+                    }
+                    Happening::Ended(_) => {
+                        let failure =
+                            failure(FailureKind::Corrupt, "no frame could be decoded".to_owned());
+                        return Outcome::Failed { failure, shown };
+                    }
+                    Happening::Worn => report(SlotNews::Worn),
+                    Happening::BadFrame(message) => {
+                        let failure = failure(FailureKind::Unsupported, message);
+                        return Outcome::Failed { failure, shown };
+                    }
+                    Happening::Source(failure) => return Outcome::Failed { failure, shown },
+                    Happening::Message(message) => {
+                        if let Some(failure) = self.judge(&message) {
+                            return Outcome::Failed { failure, shown };
+                        }
+                    }
+                }
+            }
+            Outcome::Closed
+        });
+        if let Some(bus) = built.pipeline.bus() {
+            bus.unset_sync_handler();
+        }
+        if built.pipeline.set_state(gst::State::Null).is_err() {
+            log::warn!("a pipeline refuses to close");
+        }
+        outcome
+    }
+
+    fn ready(&self, built: &Built) -> SlotNews {
+        let length = built.length.or_else(|| {
+            let length = built.pipeline.query_duration::<gst::ClockTime>()?;
+            Some(super::pipeline::time(length)).filter(|length| *length > MediaTime::ZERO)
+        });
+        let media = match length {
+            Some(length) => Media::Timed(length),
+            None => Media::Endless,
+        };
+        let decoder = built
+            .decoder
+            .clone()
+            .unwrap_or_else(|| decoder_in(&built.pipeline));
+        SlotNews::Ready {
+            media,
+            replayable: built.replayable,
+            traits: built.traits,
+            decoder,
+        }
+    }
+
+    /// What a message of the pipeline means for the medium: an error, or nothing.
+    fn judge(&self, message: &gst::Message) -> Option<Failure> {
+        match message.view() {
+            gst::MessageView::Error(error) => {
+                let source = match &self.opening.source {
+                    Source::File(path) => path.display().to_string(),
+                    Source::Uri(uri) => uri.clone(),
+                };
+                let remote =
+                    matches!(&self.opening.source, Source::Uri(uri) if !uri.starts_with("file:"));
+                Some(failure(
+                    kind_of(&error.error(), remote),
+                    format!("{source}: {}", error.error()),
+                ))
+            }
+            gst::MessageView::Warning(warning) => {
+                log::debug!(err = warning.error().to_string().as_str(); "a pipeline warns");
+                None
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Runs a block that leaves by `return`, so that what follows it always runs.
+fn loop_until(block: impl FnOnce() -> Outcome) -> Outcome {
+    block()
+}
+
+/// A failure of this kind.
+pub(super) fn failure(kind: FailureKind, message: String) -> Failure {
+    Failure { kind, message }
+}
+
+/// The class of one of GStreamer's errors.
+fn kind_of(error: &gst::glib::Error, remote: bool) -> FailureKind {
+    if let Some(kind) = error.kind::<gst::ResourceError>() {
+        return match (remote, kind) {
+            (true, _) => FailureKind::Network,
+            (false, _) => FailureKind::Missing,
+        };
+    }
+    match error.kind::<gst::StreamError>() {
+        Some(gst::StreamError::CodecNotFound | gst::StreamError::NotImplemented) => {
+            FailureKind::Unsupported
+        }
+        Some(_) | None
+            if remote && error.kind::<gst::StreamError>() == Some(gst::StreamError::Failed) =>
+        {
+            FailureKind::Network
+        }
+        Some(_) => FailureKind::Corrupt,
+        None => FailureKind::Unsupported,
+    }
+}
+
+/// The name of the video decoder that a pipeline chose by itself.
+fn decoder_in(pipeline: &gst::Pipeline) -> String {
+    let mut elements = pipeline.iterate_recurse();
+    while let Ok(Some(element)) = elements.next() {
+        let Some(factory) = element.factory() else {
+            continue;
+        };
+        let class = factory.metadata("klass").unwrap_or_default();
+        if class.contains("Decoder") && class.contains("Video") {
+            return factory.name().to_string();
+        }
+    }
+    "none".to_owned()
+}

@@ -1,0 +1,141 @@
+//! A mailbox between a producer that blocks when it is full and a consumer that never waits.
+
+use std::{
+    collections::VecDeque,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::os::doorbell::Doorbell;
+
+/// The mailbox was closed: the producer should stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed;
+
+/// A bounded queue. The producer's [`Mailbox::post`] blocks while it is full; the consumer is woken by a doorbell.
+pub struct Mailbox<T> {
+    state: Mutex<State<T>>,
+    space: Condvar,
+    depth: usize,
+    bell: Doorbell,
+}
+
+struct State<T> {
+    queue: VecDeque<T>,
+    posted: u64,
+    ended: bool,
+    closed: bool,
+}
+
+impl<T> Mailbox<T> {
+    /// An empty mailbox for at most `depth` letters, which rings `bell` at each.
+    pub fn new(depth: usize, bell: Doorbell) -> Self {
+        let state = State {
+            queue: VecDeque::with_capacity(depth),
+            posted: 0,
+            ended: false,
+            closed: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            space: Condvar::new(),
+            depth,
+            bell,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a letter in, waiting for room; returns how many were ever posted.
+    pub fn post(&self, letter: T) -> Result<u64, Closed> {
+        let mut state = self.lock();
+        while state.queue.len() >= self.depth && !state.closed {
+            state = self
+                .space
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.closed {
+            return Err(Closed);
+        }
+        state.queue.push_back(letter);
+        state.posted += 1;
+        let posted = state.posted;
+        drop(state);
+        self.bell.ring();
+        Ok(posted)
+    }
+
+    /// Says that no more letters will come.
+    pub fn end(&self) {
+        self.lock().ended = true;
+        self.bell.ring();
+    }
+
+    /// Ends the producer's wait for good, and empties the mailbox.
+    pub fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        let letters = std::mem::take(&mut state.queue);
+        drop(state);
+        self.space.notify_all();
+        self.bell.ring();
+        drop(letters);
+    }
+
+    /// Shows the consumer what waits, oldest first, and whether no more will come.
+    pub fn look<R>(&self, look: impl FnOnce(&VecDeque<T>, bool) -> R) -> R {
+        let state = self.lock();
+        look(&state.queue, state.ended)
+    }
+
+    /// Takes the oldest letter out.
+    pub fn take(&self) -> Option<T> {
+        let letter = self.lock().queue.pop_front();
+        self.space.notify_one();
+        letter
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, thread};
+
+    use super::*;
+
+    fn mailbox(depth: usize) -> Arc<Mailbox<u32>> {
+        Arc::new(Mailbox::new(depth, Doorbell::new().expect("an eventfd")))
+    }
+
+    #[test]
+    fn letters_come_out_in_order_and_none_is_lost_when_it_is_full() {
+        let mailbox = mailbox(3);
+        let producer = thread::spawn({
+            let mailbox = mailbox.clone();
+            move || (0..1000).try_for_each(|letter| mailbox.post(letter).map(drop))
+        });
+        let mut received = Vec::new();
+        while received.len() < 1000 {
+            match mailbox.take() {
+                Some(letter) => received.push(letter),
+                None => drop(mailbox.bell.wait(None)),
+            }
+        }
+        assert_eq!(received, (0..1000).collect::<Vec<_>>());
+        assert_eq!(producer.join().expect("no panic"), Ok(()));
+    }
+
+    #[test]
+    fn closing_frees_a_blocked_producer() {
+        let mailbox = mailbox(1);
+        assert_eq!(mailbox.post(1), Ok(1));
+        let producer = thread::spawn({
+            let mailbox = mailbox.clone();
+            move || mailbox.post(2)
+        });
+        mailbox.close();
+        assert_eq!(producer.join().expect("no panic"), Err(Closed));
+        assert_eq!(mailbox.take(), None);
+    }
+}

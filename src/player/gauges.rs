@@ -1,0 +1,51 @@
+//! What the presenter shows about itself to other threads.
+
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicI64, AtomicU64, Ordering},
+};
+
+use crate::domain::{counters::Counters, units::MediaTime};
+
+/// The display clock and the counters, to be read at any time.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    now: AtomicI64,
+    counters: Mutex<Counters>,
+    waits: AtomicU64,
+    longest: AtomicI64,
+}
+
+impl Gauges {
+    /// The display time of the last vblank.
+    pub fn now(&self) -> MediaTime {
+        MediaTime::from_nanos(self.now.load(Ordering::Relaxed))
+    }
+
+    /// The counters so far.
+    pub fn counters(&self) -> Counters {
+        *self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often lockstep waited for what was due, and the longest wait.
+    pub fn waits(&self) -> (u64, MediaTime) {
+        (
+            self.waits.load(Ordering::Relaxed),
+            MediaTime::from_nanos(self.longest.load(Ordering::Relaxed)),
+        )
+    }
+
+    pub(super) fn at(&self, now: MediaTime) {
+        self.now.store(now.nanos(), Ordering::Relaxed);
+    }
+
+    pub(super) fn add(&self, add: impl FnOnce(&mut Counters)) {
+        add(&mut self.counters.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// A wait has lasted so long by now; `first` where it is the wait's first report.
+    pub(super) fn waited(&self, time: MediaTime, first: bool) {
+        self.waits.fetch_add(u64::from(first), Ordering::Relaxed);
+        self.longest.fetch_max(time.nanos(), Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,320 @@
+//! One head of the display: what its screen's programme shows, and the frames it takes for it.
+
+use std::sync::Arc;
+
+use crate::{
+    domain::{
+        counters::Standing,
+        fit::{self, Fit},
+        ids::{LoadId, SlotId},
+        pacing::{Await, FrameKey, Next, Patience, Plan, Programme, Queue, Traits},
+        sequencer::Cue,
+        units::{MediaTime, Mode, Size},
+    },
+    kms::scene::{Content, Layer, OPAQUE, Scene},
+    os::{
+        feed::{FRAME_DEPTH, Feed},
+        frame::{Frame, PixelFormat},
+    },
+};
+
+/// What is no longer needed, to be dropped by a thread that has time.
+pub enum Garbage {
+    /// A scene that was on the screen.
+    Scene(Arc<Scene>),
+    /// A frame that was never shown.
+    Frame(Arc<Frame>),
+}
+
+/// An opening that can be shown.
+struct Attached {
+    slot: SlotId,
+    load: LoadId,
+    feed: Arc<Feed>,
+    traits: Traits,
+}
+
+/// The state of one head.
+pub struct Head {
+    /// What it shows.
+    pub mode: Mode,
+    /// How pictures are laid onto it.
+    pub fit: Fit,
+    /// What is shown and what follows.
+    pub programme: Programme,
+    /// Whether a first picture is expected any moment.
+    pub expecting: bool,
+    background: [u8; 3],
+    /// One a slot, and those that were replaced and still sound.
+    attached: Vec<Attached>,
+    /// What is to be committed.
+    scene: Option<Scene>,
+    /// The frame of that scene, when it is an item's.
+    upcoming: Option<Standing>,
+    standing: Standing,
+    shape: Option<(Size, Size, PixelFormat, Fit, Content)>,
+}
+
+impl Head {
+    /// A head that shows nothing yet.
+    pub fn new(mode: Mode, fit: Fit, background: [u8; 3]) -> Self {
+        Self {
+            mode,
+            fit,
+            programme: Programme::default(),
+            expecting: false,
+            background,
+            attached: Vec::with_capacity(8),
+            scene: None,
+            upcoming: None,
+            standing: Standing::default(),
+            shape: None,
+        }
+    }
+
+    /// The time between two vblanks.
+    pub fn period(&self) -> MediaTime {
+        self.mode.rate.period()
+    }
+
+    /// An opening can be shown from now on.
+    pub fn attach(&mut self, slot: SlotId, load: LoadId, feed: Arc<Feed>, traits: Traits) {
+        self.attached.push(Attached {
+            slot,
+            load,
+            feed,
+            traits,
+        });
+    }
+
+    /// An opening can no longer be shown.
+    pub fn detach(&mut self, load: LoadId) {
+        self.attached.retain(|attached| attached.load != load);
+    }
+
+    /// Cues an opening; one that is not attached is ignored, since it was closed meanwhile.
+    pub fn show(&mut self, load: LoadId, cue: Cue, length: Option<MediaTime>) {
+        if let Some(attached) = self.attached.iter().find(|attached| attached.load == load) {
+            let next = Next::Show {
+                slot: attached.slot,
+                load,
+                traits: attached.traits,
+                length,
+            };
+            self.programme.cue(next, cue);
+        }
+    }
+
+    /// Asks a source to begin anew.
+    pub fn restart(&mut self, load: LoadId, round: u64) {
+        if let Some(feed) = self.feed(load) {
+            feed.restart(round);
+        }
+    }
+
+    /// Stands still on the frame that is shown.
+    pub fn pause(&mut self, now: MediaTime) {
+        self.standing.rest();
+        self.programme.pause(now);
+    }
+
+    /// Shows a card of the head's size instead of items.
+    pub fn card(&mut self, frame: Arc<Frame>) {
+        self.programme.clear();
+        self.upcoming = None;
+        self.standing.rest();
+        self.scene = Some(self.lay(frame, Content::Card));
+    }
+
+    /// The feed of an opening.
+    pub fn feed(&self, load: LoadId) -> Option<&Arc<Feed>> {
+        self.attached
+            .iter()
+            .find(|attached| attached.load == load)
+            .map(|attached| &attached.feed)
+    }
+
+    /// Whether no item moves here and none is awaited.
+    pub fn idles(&self) -> bool {
+        let waits = self.expecting && self.programme.is_exhausted();
+        !waits
+            && (self.programme.is_paused() || self.programme.is_exhausted())
+            && self.programme.next().is_none()
+    }
+
+    /// Decides what the vblank shows.
+    pub fn plan(&mut self, vblank: MediaTime, patience: Patience) -> Result<Plan, Await> {
+        let mut keys = [[FrameKey {
+            round: 0,
+            pts: MediaTime::ZERO,
+            duration: MediaTime::ZERO,
+        }; FRAME_DEPTH]; 2];
+        let mut waiting = [(0, true); 2];
+        for slot in SlotId::BOTH {
+            let Some(feed) = self.wanted(slot) else {
+                continue;
+            };
+            let keys = &mut keys[slot.index()];
+            waiting[slot.index()] = feed.frames.look(|frames, ended| {
+                let count = frames
+                    .iter()
+                    .zip(keys)
+                    .map(|(frame, key)| *key = frame.key)
+                    .count();
+                (count, ended)
+            });
+        }
+        let queue = |slot: SlotId| {
+            let (count, ended) = waiting[slot.index()];
+            Queue {
+                frames: &keys[slot.index()][..count],
+                ended,
+            }
+        };
+        let queues = [queue(SlotId::A), queue(SlotId::B)];
+        if patience == Patience::Wait
+            && self.expecting
+            && !self.programme.is_paused()
+            && self.programme.is_exhausted()
+            && self.programme.next().is_none()
+        {
+            return Err(Await::Cue);
+        }
+        self.programme.plan(vblank, self.period(), queues, patience)
+    }
+
+    /// The feed of a slot that the programme shows or has cued.
+    fn wanted(&self, slot: SlotId) -> Option<&Arc<Feed>> {
+        let cued = match self.programme.next() {
+            Some((
+                Next::Show {
+                    slot: cued, load, ..
+                },
+                _,
+            )) if *cued == slot => Some(*load),
+            Some(_) | None => None,
+        };
+        let shown = self
+            .programme
+            .current()
+            .filter(|showing| showing.slot == slot)
+            .map(|showing| showing.load);
+        self.feed(cued.or(shown)?)
+    }
+
+    /// Takes the plan's frames out of the mailboxes; what is not shown goes to `waste`.
+    pub fn take_frames(&mut self, plan: &Plan, waste: impl Fn(Arc<Frame>)) {
+        for slot in SlotId::BOTH {
+            let shown = plan
+                .show
+                .filter(|(shown, _)| *shown == slot)
+                .map(|(_, number)| number);
+            let still = self
+                .programme
+                .current()
+                .is_some_and(|showing| showing.slot == slot && showing.is_still());
+            let Some(feed) = self.source(slot).cloned() else {
+                continue;
+            };
+            if still && shown.is_some() {
+                let frame = feed
+                    .frames
+                    .look(|frames, _| frames.front().map(|frame| frame.frame.clone()));
+                if let Some(frame) = frame {
+                    self.upcoming = Some(Standing::begin(None, self.period()));
+                    self.scene = Some(self.lay(frame, Content::Item));
+                }
+                continue;
+            }
+            for number in 0..plan.take[slot.index()] {
+                let Some(frame) = feed.frames.take() else {
+                    break;
+                };
+                match shown == Some(number) {
+                    true => {
+                        self.upcoming =
+                            Some(Standing::begin(Some(frame.key.duration), self.period()));
+                        self.scene = Some(self.lay(frame.frame, Content::Item));
+                    }
+                    false => waste(frame.frame),
+                }
+            }
+        }
+    }
+
+    /// The feed from which a slot's planned frames come, after the plan was made.
+    fn source(&self, slot: SlotId) -> Option<&Arc<Feed>> {
+        let shown = self
+            .programme
+            .current()
+            .filter(|showing| showing.slot == slot)
+            .map(|showing| showing.load);
+        match shown {
+            Some(load) => self.feed(load),
+            None => self
+                .attached
+                .iter()
+                .rev()
+                .find(|attached| attached.slot == slot)
+                .map(|attached| &attached.feed),
+        }
+    }
+
+    fn lay(&self, frame: Arc<Frame>, content: Content) -> Scene {
+        let fit = match content {
+            Content::Item => self.fit,
+            Content::Card => Fit::Contain,
+        };
+        let (source, target) = fit::lay(frame.size, frame.aspect, self.mode.size, fit);
+        let layer = Layer {
+            plane: 0,
+            frame,
+            source,
+            target,
+            alpha: OPAQUE,
+            z: 0,
+        };
+        Scene {
+            layers: vec![layer],
+            background: self.background,
+            content,
+        }
+    }
+
+    /// The scene to commit, if it is new.
+    pub fn take_scene(&mut self) -> Option<Arc<Scene>> {
+        self.scene.take().map(Arc::new)
+    }
+
+    /// Whether the scene has another shape than the one before, so that the display must be asked.
+    pub fn shape_changed(&mut self, scene: &Scene) -> bool {
+        let shape = scene.layers.first().map(|layer| {
+            let frame = &layer.frame;
+            (
+                frame.size,
+                frame.aspect,
+                frame.format,
+                self.fit,
+                scene.content,
+            )
+        });
+        let changed = shape != self.shape;
+        self.shape = shape;
+        changed
+    }
+
+    /// So many vblanks came: tells whether a new frame came on, and how many vblanks a frame stood too long.
+    pub fn latched(&mut self, vblanks: u64) -> (bool, u64) {
+        let presented = match self.upcoming.take() {
+            Some(standing) => {
+                self.standing = standing;
+                true
+            }
+            None => false,
+        };
+        if self.programme.is_exhausted() || self.programme.is_paused() {
+            self.standing.rest();
+        }
+        (presented, self.standing.stood(vblanks))
+    }
+}
