@@ -351,8 +351,10 @@ mod tests {
     fn ticks_do_not_drift_in_a_year() {
         let rate: Rate = "59.94".parse().expect("an NTSC rate");
         assert_eq!((rate.numerator(), rate.denominator()), (60000, 1001));
-        let year = 366 * 24 * 3600;
-        assert_eq!(rate.tick(year * 60000).nanos(), year * 1001 * 1_000_000_000);
+        // 60,000 ticks last exactly 1,001 seconds.
+        let times = 366 * 24 * 3600 / 1001;
+        let end = MediaTime::from_seconds(times * 1001);
+        assert_eq!(rate.tick(times * 60_000), end);
     }
 
     #[test]
