@@ -34,7 +34,7 @@ fn receive(pipeline: &gst::Pipeline, sink: &gst_app::AppSink) -> Result<Vec<u8>,
         let error = pipeline
             .bus()
             .and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]));
-        match error.as_ref().map(gst::Message::view) {
+        match error.as_ref().map(|message| message.view()) {
             Some(gst::MessageView::Error(error)) => error.error().to_string(),
             _ => fallback.to_owned(),
         }

@@ -83,7 +83,7 @@ impl Backing for Mapped {
 
     fn dma_buf(&self, number: usize) -> Option<(BorrowedFd<'_>, u64)> {
         let offset = *self.0.plane_offset().get(number)?;
-        let (range, skip) = self.0.buffer().find_memory(offset, Some(1))?;
+        let (range, skip) = self.0.buffer().find_memory(offset..offset + 1)?;
         let memory = self.0.buffer().peek_memory(range.start);
         let memory = memory.downcast_memory_ref::<gst_allocators::DmaBufMemory>()?;
         let fd: RawFd = memory.fd();

@@ -81,6 +81,7 @@ impl VirtualDisplay {
             refuse: false,
             lost: false,
             planted,
+            retired: Vec::with_capacity(8),
         }
     }
 

@@ -48,6 +48,7 @@ impl Mixer {
         Self {
             listeners: listener.into_iter().collect(),
             volume,
+            position: None,
         }
     }
 
@@ -69,9 +70,13 @@ impl Mixer {
 
     /// Whether all sound that is wanted by the vblank at `vblank` has been decoded.
     pub fn is_covered(&self, heads: &[Head], vblank: MediaTime) -> bool {
-        let Some(start) = self.position else { return true };
+        let Some(start) = self.position else {
+            return true;
+        };
         parts(heads, start, vblank + self.lead()).all(|part| {
-            let Some(feed) = heads[part.head].feed(part.showing.load) else { return true };
+            let Some(feed) = heads[part.head].feed(part.showing.load) else {
+                return true;
+            };
             let end = sample(part.to) - sample(part.showing.start);
             feed.sound.covers(part.showing.round, end) == Coverage::Complete
         })
@@ -83,7 +88,8 @@ impl Mixer {
         let end = vblank + self.lead();
         self.position = Some(end.max(start));
         let first = sample(start);
-        let mut samples = vec![0.0; usize::try_from(sample(end) - first).unwrap_or(0) * SOUND_CHANNELS];
+        let mut samples =
+            vec![0.0; usize::try_from(sample(end) - first).unwrap_or(0) * SOUND_CHANNELS];
         for part in parts(heads, start, end) {
             let Some(feed) = heads[part.head].feed(part.showing.load) else {
                 continue;

@@ -300,7 +300,10 @@ impl Presenter {
     /// Mixes the sound up to the planned vblank: what sounds until then is settled now.
     fn mix(&mut self, vblank: MediaTime) {
         let mut since = None;
-        while self.settings.patience == Patience::Wait && !self.mixer.is_covered(&self.heads, vblank) && !self.quit {
+        while self.settings.patience == Patience::Wait
+            && !self.mixer.is_covered(&self.heads, vblank)
+            && !self.quit
+        {
             let now = clock::monotonic();
             if now - *since.get_or_insert(now) >= STALL {
                 break;

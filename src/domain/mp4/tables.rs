@@ -280,11 +280,11 @@ impl Tables {
                     });
                 }
             }
-            if covered >= self.samples.into() {
+            if covered >= u64::from(self.samples) {
                 break;
             }
         }
-        if covered < self.samples.into() {
+        if covered < u64::from(self.samples) {
             return Err(self
                 .map
                 .malformed("it does not say where all the samples are"));
