@@ -91,10 +91,11 @@ impl Drop for Slot {
     }
 }
 
-/// Opens a medium on a thread of its own. `report` is called from there.
+/// Opens a medium on a thread of its own, once `check` has found nothing wrong with it. `report` is called from there.
 pub fn open(
     opening: Opening,
     bell: Doorbell,
+    check: Option<impl FnOnce() -> Result<(), Failure> + Send + 'static>,
     report: impl Fn(SlotNews) + Send + 'static,
 ) -> std::io::Result<Slot> {
     let feed = Arc::new(Feed::new(bell));
@@ -112,7 +113,7 @@ pub fn open(
     std::thread::Builder::new()
         .name(format!("slot-{}", run.opening.load))
         .spawn(move || {
-            if let Err(failure) = run.run(&report) {
+            if let Err(failure) = check.map_or(Ok(()), |check| check()).and_then(|()| run.run(&report)) {
                 report(SlotNews::Failed(failure));
             }
         })?;

@@ -2,5 +2,6 @@
 
 pub mod gauges;
 pub mod head;
+pub mod loader;
 pub mod mixer;
 pub mod presenter;
