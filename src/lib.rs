@@ -4,7 +4,7 @@
 //! This file is the only place with `#[cfg(feature)]`.
 //!
 //! - [`domain`]: pure rules. No clock, file, socket, thread or random number.
-//! - adapters: [`os`], [`gst`], [`kms`], [`picture`], [`control`]. They import the domain and [`os`] only.
+//! - adapters: [`os`], [`gst`], [`kms`], [`picture`], [`control`], [`control_server`]. They import the domain and [`os`] only.
 //! - apps: [`player`], [`ctl`]. One owner loop each.
 
 #![warn(clippy::all)]
@@ -14,6 +14,8 @@ pub mod domain;
 
 #[cfg(feature = "control")]
 pub mod control;
+#[cfg(feature = "player")]
+pub mod control_server;
 #[cfg(feature = "ctl")]
 pub mod ctl;
 #[cfg(feature = "player")]

@@ -1,3 +1,7 @@
-//! museboxctl.
+//! museboxctl: the command line of a box.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    musebox::ctl::main()
+}

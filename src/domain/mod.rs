@@ -6,11 +6,15 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::disallowed_methods)]
 
+pub mod config;
 pub mod counters;
 pub mod fit;
 pub mod ids;
 pub mod mp4;
 pub mod pacing;
+pub mod player;
 pub mod playlist;
+pub mod protocol;
 pub mod sequencer;
+pub mod slots;
 pub mod units;

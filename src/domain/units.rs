@@ -298,7 +298,7 @@ pub struct Mode {
 impl Mode {
     /// A mode of even size between 16 and 16384 pixels a side.
     pub fn new(size: Size, rate: Rate) -> Result<Self, BadMode> {
-        let fits = |side: u32| side % 2 == 0 && (16..=16384).contains(&side);
+        let fits = |side: u32| side.is_multiple_of(2) && (16..=16384).contains(&side);
         match fits(size.width) && fits(size.height) {
             true => Ok(Self { size, rate }),
             false => Err(BadMode::Size {

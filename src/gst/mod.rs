@@ -10,11 +10,13 @@ mod mp4_source;
 mod pipeline;
 mod slot;
 mod sound;
+mod speaker;
 mod uri_source;
 
 pub use decoders::{DecoderOptions, prefer};
 pub use fetch::fetch;
 pub use slot::{Opening, Slot, SlotNews, Source, open};
+pub use speaker::{LEAD, Speaker};
 
 /// Prepares GStreamer; must come before anything else of this module, and after the display was opened.
 pub fn init() -> Result<(), String> {

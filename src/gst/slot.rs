@@ -113,7 +113,10 @@ pub fn open(
     std::thread::Builder::new()
         .name(format!("slot-{}", run.opening.load))
         .spawn(move || {
-            if let Err(failure) = check.map_or(Ok(()), |check| check()).and_then(|()| run.run(&report)) {
+            if let Err(failure) = check
+                .map_or(Ok(()), |check| check())
+                .and_then(|()| run.run(&report))
+            {
                 report(SlotNews::Failed(failure));
             }
         })?;

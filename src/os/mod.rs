@@ -3,6 +3,7 @@
 //! Deliberately absent: any knowledge of media, displays or playlists.
 
 pub mod clock;
+pub mod config_files;
 pub mod doorbell;
 pub mod feed;
 pub mod frame;

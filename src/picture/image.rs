@@ -104,7 +104,13 @@ fn decode_format(
     let (width, height) = decoder.dimensions();
     let bytes_a_pixel = u64::from(decoder.color_type().bytes_per_pixel());
     limits.admit(Size::new(width, height), bytes_a_pixel)?;
-    if format == ImageFormat::Jpeg && !jpeg::is_whole(bytes) {
+    // These decoders make up what is missing at the end.
+    let whole = match format {
+        ImageFormat::Jpeg => jpeg::is_whole(bytes),
+        ImageFormat::WebP => riff_is_whole(bytes),
+        _ => true,
+    };
+    if !whole {
         return Err(PictureError::Corrupt("the file ends too early".to_owned()));
     }
 
@@ -134,6 +140,14 @@ fn decode_format(
         size: Size::new(upright.width(), upright.height()),
         rgba: upright.into_rgba8().into_raw(),
     })
+}
+
+/// Whether a RIFF file is as long as it says; the last padding byte may be missing.
+fn riff_is_whole(bytes: &[u8]) -> bool {
+    match bytes.get(4..).and_then(<[u8]>::first_chunk) {
+        Some(length) => bytes.len() as u64 + 1 >= u64::from(u32::from_le_bytes(*length)) + 8,
+        None => false,
+    }
 }
 
 /// Shrinks a decoded image. A much too large opaque one is halved, thirded and so on in its own pixel form first,

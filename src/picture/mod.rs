@@ -1,8 +1,10 @@
 //! Still pictures in memory: image files decoded, cards set in type, pictures written out again.
 //!
-//! Every [`Picture`] is opaque 8-bit sRGB, whatever it was made from. Deliberately absent: files, the network,
-//! GStreamer and the display; bytes come in, pixels go out.
+//! Every [`Picture`] is opaque 8-bit sRGB, whatever it was made from. Bytes come in, pixels go out. Deliberately
+//! absent: files (but for the system's fonts, where a card needs letters that ours lack), the network, GStreamer and
+//! the display.
 
+pub mod card;
 mod encode;
 pub mod image;
 mod jpeg;

@@ -43,9 +43,13 @@ impl Gauges {
         add(&mut self.counters.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// A wait has lasted so long by now; `first` where it is the wait's first report.
-    pub(super) fn waited(&self, time: MediaTime, first: bool) {
-        self.waits.fetch_add(u64::from(first), Ordering::Relaxed);
+    /// Lockstep begins to wait.
+    pub(super) fn waits_begin(&self) {
+        self.waits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A wait has lasted so long by now.
+    pub(super) fn waiting(&self, time: MediaTime) {
         self.longest.fetch_max(time.nanos(), Ordering::Relaxed);
     }
 }

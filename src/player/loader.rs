@@ -64,14 +64,21 @@ impl Loader {
     ) -> std::io::Result<Loaded> {
         let source = source(&item.src);
         match item.kind() {
-            MediaKind::Image => self.open_image(load, item.clone(), source, report).map(Loaded::Image),
+            MediaKind::Image => self
+                .open_image(load, item.clone(), source, report)
+                .map(Loaded::Image),
             MediaKind::Video => {
                 let check = match (&source, &item.sha256) {
                     (Source::File(path), Some(sha256)) => Some((path.clone(), sha256.clone())),
                     (Source::File(_) | Source::Uri(_), _) => None,
                 };
                 let check = check.map(|(path, sha256)| move || verify(&path, &sha256));
-                let opening = Opening { load, source, cap: item.duration, decoders: self.decoders.clone() };
+                let opening = Opening {
+                    load,
+                    source,
+                    cap: item.duration,
+                    decoders: self.decoders.clone(),
+                };
                 gst::open(opening, self.bell.clone(), check, report).map(Loaded::Slot)
             }
         }
@@ -86,20 +93,37 @@ impl Loader {
     ) -> std::io::Result<Arc<Feed>> {
         let feed = Arc::new(Feed::new(self.bell.clone()));
         let (target, screen) = (feed.clone(), self.screen);
-        std::thread::Builder::new().name(format!("image-{load}")).spawn(move || {
-            report(match decode_image(&item, &source, screen) {
-                Ok(frame) => {
-                    let key = FrameKey { round: 0, pts: MediaTime::ZERO, duration: MediaTime::ZERO };
-                    let _ = target.frames.post(TimedFrame { key, frame: Arc::new(frame) });
-                    target.frames.end();
-                    target.sound.end();
-                    let traits = Traits { still: true, in_place: true };
-                    let decoder = "image".to_owned();
-                    SlotNews::Ready { media: Media::Still, replayable: Replayable::InPlace, traits, decoder }
-                }
-                Err(failure) => SlotNews::Failed(failure),
-            });
-        })?;
+        std::thread::Builder::new()
+            .name(format!("image-{load}"))
+            .spawn(move || {
+                report(match decode_image(&item, &source, screen) {
+                    Ok(frame) => {
+                        let key = FrameKey {
+                            round: 0,
+                            pts: MediaTime::ZERO,
+                            duration: MediaTime::ZERO,
+                        };
+                        let _ = target.frames.post(TimedFrame {
+                            key,
+                            frame: Arc::new(frame),
+                        });
+                        target.frames.end();
+                        target.sound.end();
+                        let traits = Traits {
+                            still: true,
+                            in_place: true,
+                        };
+                        let decoder = "image".to_owned();
+                        SlotNews::Ready {
+                            media: Media::Still,
+                            replayable: Replayable::InPlace,
+                            traits,
+                            decoder,
+                        }
+                    }
+                    Err(failure) => SlotNews::Failed(failure),
+                });
+            })?;
         Ok(feed)
     }
 }
@@ -117,7 +141,10 @@ pub fn source(src: &str) -> Source {
 }
 
 fn decode_image(item: &Item, source: &Source, screen: Size) -> Result<Frame, Failure> {
-    let fail = |kind, message: String| Failure { kind, message: format!("{}: {message}", item.src) };
+    let fail = |kind, message: String| Failure {
+        kind,
+        message: format!("{}: {message}", item.src),
+    };
     let bytes = match source {
         Source::File(path) => {
             if let Some(sha256) = &item.sha256 {
@@ -125,18 +152,24 @@ fn decode_image(item: &Item, source: &Source, screen: Size) -> Result<Frame, Fai
             }
             std::fs::read(path).map_err(|err| fail(FailureKind::Missing, err.to_string()))?
         }
-        Source::Uri(uri) => gst::fetch(uri).map_err(|message| Failure { kind: FailureKind::Network, message })?,
+        Source::Uri(uri) => gst::fetch(uri).map_err(|message| Failure {
+            kind: FailureKind::Network,
+            message,
+        })?,
     };
     let fitted = picture::image::decode_within(&bytes, picture::Limits::default(), screen)
         .map_err(|err| fail(err.kind(), err.to_string()))?;
     let size = fitted.size;
-    Frame::from_rgba(size, fitted.rgba).ok_or_else(|| fail(FailureKind::Corrupt, "the picture is incomplete".to_owned()))
+    Frame::from_rgba(size, fitted.rgba)
+        .ok_or_else(|| fail(FailureKind::Corrupt, "the picture is incomplete".to_owned()))
 }
 
 /// Fails if the file's SHA-256 is another.
 fn verify(path: &Path, wanted: &str) -> Result<(), Failure> {
-    let unreadable =
-        |err: std::io::Error| Failure { kind: FailureKind::Missing, message: format!("{}: {err}", path.display()) };
+    let unreadable = |err: std::io::Error| Failure {
+        kind: FailureKind::Missing,
+        message: format!("{}: {err}", path.display()),
+    };
     let mut file = std::fs::File::open(path).map_err(unreadable)?;
     let (mut digest, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
     loop {
@@ -145,12 +178,22 @@ fn verify(path: &Path, wanted: &str) -> Result<(), Failure> {
             length => digest.update(&buffer[..length]),
         }
     }
-    let found: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let found: String = digest
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     match found.eq_ignore_ascii_case(wanted) {
         true => Ok(()),
         false => {
-            let message = format!("{}: its SHA-256 is {found}, the playlist says {wanted}", path.display());
-            Err(Failure { kind: FailureKind::Hash, message })
+            let message = format!(
+                "{}: its SHA-256 is {found}, the playlist says {wanted}",
+                path.display()
+            );
+            Err(Failure {
+                kind: FailureKind::Hash,
+                message,
+            })
         }
     }
 }

@@ -14,13 +14,16 @@ use crate::{
 pub struct Mixed {
     /// The first sample's number on the display clock, at 48 kHz.
     pub start: i64,
+    /// When display time 0 was, on the monotonic clock.
+    pub epoch: MediaTime,
     /// Interleaved samples.
     pub samples: Vec<f32>,
 }
 
 /// Mixes all heads' sound for whoever listens.
 pub struct Mixer {
-    listeners: Vec<Listener>,
+    listener: Option<Listener>,
+    epoch: MediaTime,
     volume: f32,
     /// Up to where the sound is mixed; nothing before the first item.
     position: Option<MediaTime>,
@@ -46,7 +49,8 @@ impl Mixer {
     /// A mixer for at most one listener: two that want different leads would empty each other's queues.
     pub fn new(listener: Option<Listener>, volume: f32) -> Self {
         Self {
-            listeners: listener.into_iter().collect(),
+            listener,
+            epoch: MediaTime::ZERO,
             volume,
             position: None,
         }
@@ -57,14 +61,15 @@ impl Mixer {
         self.volume = volume;
     }
 
-    /// The first item begins at this display time.
-    pub fn begin(&mut self, at: MediaTime) {
+    /// The first item begins at this display time; display time 0 was at `epoch` on the monotonic clock.
+    pub fn begin(&mut self, at: MediaTime, epoch: MediaTime) {
+        self.epoch = epoch;
         self.position = Some(at);
     }
 
     fn lead(&self) -> MediaTime {
-        self.listeners
-            .first()
+        self.listener
+            .as_ref()
             .map_or(MediaTime::ZERO, |listener| listener.lead)
     }
 
@@ -106,15 +111,18 @@ impl Mixer {
                 );
             }
         }
-        self.listeners.retain(|listener| {
-            listener
-                .sender
-                .send(Mixed {
-                    start: first,
-                    samples: samples.clone(),
-                })
-                .is_ok()
-        });
+        let mixed = Mixed {
+            start: first,
+            epoch: self.epoch,
+            samples,
+        };
+        if self
+            .listener
+            .as_ref()
+            .is_some_and(|listener| listener.sender.send(mixed).is_err())
+        {
+            self.listener = None;
+        }
     }
 }
 

@@ -1,7 +1,20 @@
-//! The player: one owner loop over the domain, the slots, the presenter and the control socket.
+//! The player: one owner loop over the rules, the slots, the presenter and the control socket.
 
+pub mod app;
+pub mod args;
+mod cards;
+mod changes;
+mod doctor;
 pub mod gauges;
 pub mod head;
 pub mod loader;
+mod logging;
 pub mod mixer;
+pub mod pictures;
 pub mod presenter;
+mod sound;
+mod start;
+mod status;
+mod wav;
+
+pub use start::main;

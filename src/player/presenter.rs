@@ -266,12 +266,15 @@ impl Presenter {
     /// Waits a little for what is due; says so to the app when it has waited too long.
     fn wait_for(&mut self, screen: usize, awaited: Await, waited: &mut Option<MediaTime>) {
         let now = clock::monotonic();
-        let since = *waited.get_or_insert(now);
+        let since = *waited.get_or_insert_with(|| {
+            self.gauges.waits_begin();
+            now
+        });
         let left = STALL - (now - since);
         self.bell.wait(Some(left.max(MediaTime::from_millis(1))));
         self.take_orders();
         let now = clock::monotonic();
-        self.gauges.waited(now - since, since == now);
+        self.gauges.waiting(now - since);
         if now - since >= STALL {
             let load = match awaited {
                 Await::Frame(_, load) => Some(load),
@@ -373,7 +376,7 @@ impl Presenter {
                 // The picture was latched at the first of the steps.
                 let first = self.heads[0].mode.rate.tick((sequence - steps) as i64 + 1);
                 self.began = Some(first);
-                self.mixer.begin(first);
+                self.mixer.begin(first, clock::monotonic() - time);
             }
             (self.notices)(Notice::News(screen, news));
         }

@@ -118,8 +118,9 @@ impl Media {
         Ok(None)
     }
 
-    /// Where decoding must begin to show a segment: at the last sync sample, in decoding order, that is presented at
-    /// its begin or before; at the first sample of all where there is none.
+    /// Where decoding must begin to show a segment: of the samples up to the first that is shown, in decoding order,
+    /// at the last sync sample that is presented at the segment's begin or before; at the first sample of all where
+    /// there is none.
     fn start_of(
         &self,
         source: &mut dyn ReadAt,
@@ -157,6 +158,10 @@ impl Media {
                     0 => here,
                     _ => before.unwrap_or(here),
                 };
+            }
+            let end = sample.pts.saturating_add(sample.delta.into());
+            if segment.shows(sample.pts, end) {
+                return Ok(start);
             }
             before = Some(here);
         }
@@ -206,11 +211,13 @@ impl SampleCursor {
                 }
             };
             match media.next(source, &mut point, &mut self.loaded)? {
-                Some(raw) if raw.dts.saturating_add(media.least_offset()) < segment.media_end => {
+                Some(raw)
+                    if raw.dts.saturating_add(media.least_offset()) < segment.shown_before =>
+                {
                     self.point = Some(point);
                     return Ok(Some(self.sample(&media, segment, raw)));
                 }
-                // No later sample can be presented before the segment's end.
+                // No later sample can be shown.
                 Some(_) | None => {
                     self.segment += 1;
                     self.point = None;
@@ -224,8 +231,7 @@ impl SampleCursor {
     fn sample(&mut self, media: &Media, segment: &Segment, raw: RawSample) -> Sample {
         let time = |ticks| media.timeline.time(segment, ticks);
         let end = raw.pts.saturating_add(raw.delta.into());
-        let shown = raw.pts < segment.shown_before
-            && (raw.pts >= segment.media_start || end > segment.media_start);
+        let shown = segment.shows(raw.pts, end);
         let (from, to) = match (media.kind, shown) {
             (TrackKind::Video, true) => {
                 (raw.pts.max(segment.media_start), end.min(segment.media_end))

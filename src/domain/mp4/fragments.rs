@@ -9,7 +9,7 @@
 //!      └─ trun           samples that lie together
 //! ```
 //!
-//! The index keeps some 40 bytes for each fragment of a track. sidx and mfra are not used: they may lie, and what
+//! The index keeps 48 bytes for each fragment of a track. sidx and mfra are not used: they may lie, and what
 //! they tell is known from the headers of the fragments themselves.
 
 use std::{collections::BTreeMap, sync::Arc};

@@ -26,11 +26,15 @@ mod boxes;
 mod cursor;
 mod entries;
 mod error;
+#[cfg(test)]
+mod forge;
 mod fragments;
 mod joins;
 mod movie;
 mod summary;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod timeline;
 
 use std::sync::Arc;

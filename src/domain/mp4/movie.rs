@@ -193,11 +193,11 @@ pub(super) fn open(source: &mut dyn ReadAt) -> Result<Movie, Mp4Error> {
     }
     let mut indexes: Vec<TrackIndex> = drafts.iter().map(Draft::index).collect();
     fragments::index(source, &layout.moofs, &defaults, &mut indexes)?;
-    let origin = origin(&drafts, &indexes);
+    let begin = begin(&drafts, &indexes);
     let tracks = drafts
         .into_iter()
         .zip(indexes)
-        .map(|(draft, index)| draft.finish(index, &defaults, movie_scale, origin))
+        .map(|(draft, index)| draft.finish(index, &defaults, movie_scale, begin))
         .collect::<Result<Vec<_>, _>>()?;
     match tracks
         .iter()
@@ -280,7 +280,7 @@ impl Draft {
         index: TrackIndex,
         defaults: &Arc<[Defaults]>,
         movie_scale: u32,
-        origin: Origin,
+        begin: Instant,
     ) -> Result<Track, Mp4Error> {
         let mut track = Track {
             id: self.id,
@@ -300,7 +300,7 @@ impl Draft {
             let clocks = Clocks {
                 movie_scale,
                 scale: media.scale,
-                origin: origin.ticks(media.scale),
+                origin: begin.ticks(media.scale),
             };
             let edits = media.edits.as_ref();
             let timeline = Timeline::new(edits, summary.as_ref(), clocks, media.stbl)?;
@@ -361,7 +361,10 @@ impl DraftMedia {
         let tables = Tables::parse(&stbl, moov, fragmented)?;
         Ok(Self {
             scale,
-            edits: edits.map(|elst| EditList::parse(&elst)).transpose()?,
+            edits: match edits {
+                Some(elst) => EditList::parse(&elst)?,
+                None => None,
+            },
             entries: entries::entries(&stsd, kind)?,
             summary: tables.summary()?,
             tables,
@@ -452,30 +455,72 @@ fn only_in_this_file(minf: &Atom<'_>) -> Result<(), Mp4Error> {
     Ok(())
 }
 
-/// The begin of a movie that was cut out of a longer stream.
+/// A time by the clock of some track.
 #[derive(Clone, Copy, Debug)]
-struct Origin {
+struct Instant {
     ticks: i64,
     scale: u32,
 }
 
-impl Origin {
-    /// The origin by the clock of a track.
+impl Instant {
+    const ZERO: Instant = Instant { ticks: 0, scale: 1 };
+
+    /// The time by another clock, rounded to the nearest tick.
     fn ticks(&self, scale: u32) -> i64 {
         let ticks = i128::from(self.ticks) * i128::from(scale);
         let own = i128::from(self.scale.max(1));
         i64::try_from((ticks + own / 2).div_euclid(own)).unwrap_or(0)
     }
+
+    fn is_before(&self, other: &Instant) -> bool {
+        i128::from(self.ticks) * i128::from(other.scale)
+            < i128::from(other.ticks) * i128::from(self.scale)
+    }
 }
 
-/// Finds where the media of a fragmented movie begin.
+/// Finds the media time at which a movie begins. It is 0, but for two things.
 ///
-/// Segments of a stream keep the stream's decoding times, which may be hours. The earliest begin of all tracks then
-/// counts as 0, so that tracks keep their distance. It is 0 as soon as a track has samples in its tables, or an edit
-/// list that reckons with such times.
-fn origin(drafts: &[Draft], indexes: &[TrackIndex]) -> Origin {
-    const NONE: Origin = Origin { ticks: 0, scale: 1 };
-    let mut earliest: Option<Origin> = None;
+/// Segments of a fragmented stream keep the stream's decoding times, which may be hours: the earliest begin of all
+/// tracks then counts as 0, so that tracks keep their distance. Not so as soon as a track has samples in its tables, or
+/// an edit list that reckons with such times.
+///
+/// And writers that do not take back by an edit list the time by which reordering delays their pictures have delayed
+/// their sound with them. Nobody wants to see a gap instead: that time is taken off all tracks.
+fn begin(drafts: &[Draft], indexes: &[TrackIndex]) -> Instant {
+    let origin = origin(drafts, indexes).unwrap_or(Instant::ZERO);
+    let pictures = drafts.iter().zip(indexes).find_map(|(draft, index)| {
+        let media = draft.media.as_ref().ok()?;
+        let summary = index.summary?;
+        (draft.kind == TrackKind::Video).then_some((media, summary))
+    });
+    let Some((media, summary)) = pictures else {
+        return origin;
+    };
+    let ticks = origin.ticks(media.scale);
+    let reordering = summary.earliest.saturating_sub(summary.first_dts);
+    let delay = match media.edits.as_ref().and_then(|list| list.edits().first()) {
+        None => reordering,
+        Some(edit) => match edit.media_time {
+            // A delay that somebody asked for.
+            None => 0,
+            Some(time) => {
+                let gap = summary.earliest.saturating_sub(ticks.saturating_add(time));
+                match (0..=reordering).contains(&gap) {
+                    true => gap,
+                    false => 0,
+                }
+            }
+        },
+    };
+    Instant {
+        ticks: ticks.saturating_add(delay),
+        scale: media.scale,
+    }
+}
+
+/// The earliest begin of all pictures and sounds of a piece of a longer stream.
+fn origin(drafts: &[Draft], indexes: &[TrackIndex]) -> Option<Instant> {
+    let mut earliest: Option<Instant> = None;
     for (draft, index) in drafts.iter().zip(indexes) {
         let (Ok(media), Some(summary)) = (&draft.media, &index.summary) else {
             continue;
@@ -483,22 +528,18 @@ fn origin(drafts: &[Draft], indexes: &[TrackIndex]) -> Origin {
         if draft.kind == TrackKind::Other {
             continue;
         }
-        let first = media.edits.as_ref().and_then(EditList::first_media_time);
-        if media.tables.samples() > 0 || first.is_some_and(|first| first >= summary.first_dts) {
-            return NONE;
+        let edited = media.edits.as_ref().and_then(EditList::first_media_time);
+        if media.tables.samples() > 0 || edited.is_some_and(|time| time >= summary.first_dts) {
+            return None;
         }
-        let begin = Origin {
+        let first = Instant {
             ticks: summary.first_dts,
             scale: media.scale,
         };
-        let sooner = |other: Origin| {
-            i128::from(begin.ticks) * i128::from(other.scale)
-                < i128::from(other.ticks) * i128::from(begin.scale)
-        };
         earliest = match earliest {
-            Some(other) if !sooner(other) => Some(other),
-            _ => Some(begin),
+            Some(other) if !first.is_before(&other) => Some(other),
+            _ => Some(first),
         };
     }
-    earliest.unwrap_or(NONE)
+    earliest
 }

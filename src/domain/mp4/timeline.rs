@@ -33,8 +33,8 @@ pub(super) struct EditList {
 }
 
 impl EditList {
-    /// Reads an elst box.
-    pub fn parse(elst: &Atom<'_>) -> Result<Self, Mp4Error> {
+    /// Reads an elst box; nothing comes back for one without edits.
+    pub fn parse(elst: &Atom<'_>) -> Result<Option<Self>, Mp4Error> {
         let (version, _, mut fields) = elst.full()?;
         let count = u64::from(fields.u32()?);
         if count > MAX_EDITS {
@@ -68,10 +68,15 @@ impl EditList {
                 media_time,
             });
         }
-        Ok(Self {
+        Ok((!edits.is_empty()).then_some(Self {
             place: elst.place,
             edits,
-        })
+        }))
+    }
+
+    /// The edits; there is one at least.
+    pub fn edits(&self) -> &[Edit] {
+        &self.edits
     }
 
     /// Where the first edit that shows something begins.
@@ -99,6 +104,13 @@ pub(super) struct Segment {
     pub shown_before: i64,
 }
 
+impl Segment {
+    /// Whether a sample of these media times is shown, even if in part.
+    pub fn shows(&self, pts: i64, end: i64) -> bool {
+        pts < self.shown_before && (pts >= self.media_start || end > self.media_start)
+    }
+}
+
 /// How the media of a track are presented.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Timeline {
@@ -115,17 +127,15 @@ pub(super) struct Clocks {
     pub movie_scale: u32,
     /// Ticks a second of the track.
     pub scale: u32,
-    /// The media time that counts as the begin of the media, in ticks of the track. It is 0 but for a piece cut out
-    /// of a longer stream.
+    /// The media time at which the presentation begins without an edit list, and from which an edit list counts, in
+    /// ticks of the track.
     pub origin: i64,
 }
 
 impl Timeline {
     /// Lays the media out by the edit list.
     ///
-    /// Without one the whole media is presented. The earliest presentation time then counts as the time of the first
-    /// decoding: a writer that leaves the list out has shifted all its pictures by the reordering delay, and nobody
-    /// wants to see that as a gap.
+    /// Without one the whole media is presented, from the origin on.
     ///
     /// An edit that ends within one tick of the movie clock around the media's end ends exactly there, because that
     /// clock is often coarse (milliseconds). So does one that ends later.
@@ -151,13 +161,17 @@ impl Timeline {
         let Some(media) = media else {
             return Ok(timeline);
         };
-        match edits.filter(|list| !list.edits.is_empty()) {
+        match edits {
             None => {
-                let start = i128::from(media.first_dts.saturating_sub(origin).max(0)) * tick;
-                timeline.push(start, media.earliest, media.end, media.end);
+                let media_start = match origin < media.end {
+                    true => media.earliest.max(origin),
+                    false => media.earliest,
+                };
+                let start = (i128::from(media_start) - i128::from(origin)).max(0) * tick;
+                timeline.push(start, media_start, media.end, media.end);
             }
             Some(list) => {
-                let last = list.edits.len() - 1;
+                let last = list.edits.len().saturating_sub(1);
                 for (number, edit) in list.edits.iter().enumerate() {
                     let length = i128::from(edit.duration)
                         .checked_mul(movie_tick)

@@ -3,6 +3,10 @@
 //! A playlist that exists is playable in form: it has at least one montage, every montage at least one track, every
 //! track at least one item. Whether the media can be decoded is only known when they are opened.
 
+mod fields;
+mod file;
+mod locate;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +15,8 @@ use crate::domain::{
     ids::{ItemId, MontageId, PlaylistId, Position, ScreenName, TrackId},
     units::MediaTime,
 };
+
+pub use file::{MAX_FILE_BYTES, MAX_ITEMS, PlaylistError, PlaylistFault};
 
 /// How long an image stands where no duration is given.
 pub const DEFAULT_IMAGE_DURATION: MediaTime = MediaTime::from_seconds(10);

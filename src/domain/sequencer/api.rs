@@ -4,6 +4,9 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
 use crate::domain::{
     ids::{LoadId, Position, ScreenIndex, SlotId},
     playlist::{Item, Playlist},
@@ -90,6 +93,8 @@ pub enum SlotEvent {
     },
     /// The slot has come to its end and holds its last frame because nothing was cued and it cannot loop in place.
     RanOut,
+    /// The decoder nears its frame limit: the medium must be opened anew for its next showing.
+    Worn,
     /// The slot gave up. If it was shown, its last picture stays on the screen.
     Failed(Failure),
 }
@@ -124,7 +129,8 @@ pub struct Failure {
 }
 
 /// The class of a fault, as it stands in reports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum FailureKind {
     /// The medium is not there or cannot be read.
     Missing,
@@ -196,12 +202,13 @@ pub enum Output {
         /// The screen.
         screen: ScreenIndex,
     },
-    /// Take back a [`Output::Show`], [`Output::Replay`] or [`Output::Hold`] that has not happened yet.
+    /// Take back a [`Output::Show`], [`Output::Replay`] or [`Output::Hold`] that has not happened yet; one that has
+    /// happened meanwhile stays. There is at most one of the three outstanding a screen.
     Uncue {
         /// The screen.
         screen: ScreenIndex,
     },
-    /// Close what a slot holds.
+    /// Close what a slot holds. Every load is closed by exactly one of these, one that failed too.
     Unload {
         /// The slot's screen.
         screen: ScreenIndex,
@@ -210,7 +217,7 @@ pub enum Output {
         /// The opening's number.
         load: LoadId,
     },
-    /// Show a card instead of media.
+    /// Show a card instead of media, until the next [`Output::Show`] happens.
     Card {
         /// The screen.
         screen: ScreenIndex,
@@ -221,7 +228,8 @@ pub enum Output {
     Pause,
     /// Go on after a pause: every start and cue moves by the time that the pause took.
     Resume,
-    /// The rounds asked for are over: end at this display time, which is the end of the last item.
+    /// The rounds asked for are over: end at this display time, which is the end of the last item. It may be told
+    /// again with another time, which replaces the one before; [`MediaTime::MAX`] takes it back.
     Finish {
         /// The end.
         at: MediaTime,
@@ -233,7 +241,8 @@ pub enum Output {
 }
 
 /// What stands on a screen that shows no item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Card {
     /// Nothing is playing, and nothing was asked for.
     Idle,
@@ -293,5 +302,34 @@ pub enum Report {
     TrackWithoutScreen {
         /// Where the track stands (its first item).
         position: Position,
+    },
+}
+
+/// Why a command cannot be carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CommandError {
+    /// There is no playlist, or none of its tracks is for this box.
+    #[error(
+        "there is nothing to play: no playlist with a track for a screen of this box is loaded"
+    )]
+    NoPlaylist,
+    /// The command needs something that plays.
+    #[error("nothing is playing: start with \"play\" or go to a position")]
+    NotPlaying,
+    /// The position does not exist.
+    #[error("there is no position {position}: {exists}")]
+    NoPosition {
+        /// What was asked for.
+        position: Position,
+        /// What there is instead, in words.
+        exists: String,
+    },
+    /// The position is on a track that no screen of this box plays.
+    #[error("no screen of this box plays the track of {position}: the tracks of montage M{} that are played here: {screens}", position.montage)]
+    NoScreen {
+        /// What was asked for.
+        position: Position,
+        /// The tracks that are played here, in words.
+        screens: String,
     },
 }

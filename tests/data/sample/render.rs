@@ -222,38 +222,46 @@ fn mobile(phase: f32, frame: &mut [Colour]) {
         -0.34 + 0.05 * wave(phase),
         -0.22 + 0.03 * wave(phase + 0.25),
     ];
-    // The shapes cast their shadows to the lower right.
-    for y in 0..HEIGHT {
+    for (y, row) in frame.chunks_exact_mut(WIDTH).enumerate() {
         let v = (y as f32 + 0.5 - HEIGHT as f32 / 2.0) / HEIGHT as f32;
-        let near: Vec<&Disc> = discs.iter().filter(|disc| disc.reaches(v)).collect();
-        for x in 0..WIDTH {
-            let u = (x as f32 + 0.5 - WIDTH as f32 / 2.0) / HEIGHT as f32;
-            let (lu, lv) = (u - lamp[0], v - lamp[1]);
-            let mut colour = mix(top, bottom, smooth(0.0, 1.5, lu * lu + lv * lv));
-            for disc in &near {
-                let (su, sv) = (u - 0.55 * disc.lift, v - 0.85 * disc.lift);
-                let shade = disc.coverage(su, sv, disc.blur());
-                if shade > 0.0 {
-                    // The light that comes through the glass tints its shadow.
-                    for (channel, glass) in colour.iter_mut().zip(disc.glass) {
-                        *channel *= 1.0 - shade * (0.46 - 0.32 * glass);
-                    }
+        let lv = v - lamp[1];
+        for (x, colour) in row.iter_mut().enumerate() {
+            let lu = across(x) - lamp[0];
+            *colour = mix(top, bottom, smooth(0.0, 1.5, lu * lu + lv * lv));
+        }
+        let near = || discs.iter().filter(|disc| disc.reaches(v));
+        for disc in near() {
+            // Shadows fall to the lower right, and the light that comes through the glass tints them.
+            let (right, below, blur) = (0.55 * disc.lift, 0.85 * disc.lift, disc.blur());
+            for x in disc.span(right, blur) {
+                let shade = disc.coverage(across(x) - right, v - below, blur);
+                for (channel, glass) in row[x].iter_mut().zip(disc.glass) {
+                    *channel *= 1.0 - shade * (0.46 - 0.32 * glass);
                 }
             }
-            for disc in &near {
-                let cover = disc.coverage(u, v, 0.5 / HEIGHT as f32);
-                if cover > 0.0 {
-                    let (du, dv) = (u - disc.at[0], v - disc.at[1]);
-                    // A breath of light over each sheet, from the lamp's side.
-                    let sheen = 1.0 + 0.16 * ((-du - dv) / disc.radius).clamp(-1.0, 1.0);
-                    for (channel, glass) in colour.iter_mut().zip(disc.glass) {
-                        *channel *= 1.0 + cover * (glass * sheen - 1.0);
-                    }
+        }
+        for disc in near() {
+            let edge = 0.5 / HEIGHT as f32;
+            for x in disc.span(0.0, edge) {
+                let cover = disc.coverage(across(x), v, edge);
+                let (du, dv) = (across(x) - disc.at[0], v - disc.at[1]);
+                // A breath of light over each sheet, from the lamp's side.
+                let sheen = 1.0 + 0.16 * ((-du - dv) / disc.radius).clamp(-1.0, 1.0);
+                for (channel, glass) in row[x].iter_mut().zip(disc.glass) {
+                    *channel *= 1.0 + cover * (glass * sheen - 1.0);
                 }
             }
-            frame[y * WIDTH + x] = scale(colour, corner_light(x, y, 0.28));
+        }
+        for (x, colour) in row.iter_mut().enumerate() {
+            *colour = scale(*colour, corner_light(x, y, 0.28));
         }
     }
+}
+
+/// How far right of the middle a pixel's centre is, in heights of the picture.
+#[inline(always)]
+fn across(x: usize) -> f32 {
+    (x as f32 + 0.5 - WIDTH as f32 / 2.0) / HEIGHT as f32
 }
 
 fn mobile_discs(phase: f32) -> Vec<Disc> {
@@ -320,6 +328,13 @@ impl Disc {
     fn reaches(&self, v: f32) -> bool {
         let from = self.at[1] - self.radius - self.blur();
         (from..=self.at[1] + self.radius + 0.85 * self.lift + self.blur()).contains(&v)
+    }
+
+    /// The pixels of a row that the shape, moved to the right, can touch.
+    fn span(&self, right: f32, blur: f32) -> std::ops::Range<usize> {
+        let middle = (self.at[0] + right) * HEIGHT as f32 + WIDTH as f32 / 2.0;
+        let reach = (self.radius + blur) * HEIGHT as f32;
+        (middle - reach).max(0.0) as usize..((middle + reach + 1.0).max(0.0) as usize).min(WIDTH)
     }
 
     /// How much of a point the shape covers, its edge softened over `blur` to both sides.
@@ -434,18 +449,18 @@ fn film(out: &mut impl Write, rate: usize, draw: fn(f32, &mut [Colour])) -> io::
     )?;
     let frames = SECONDS * rate;
     let workers = thread::available_parallelism().map_or(1, |count| count.get());
-    let gamma = Gamma::new();
+    let printer = Printer::new();
     thread::scope(|scope| {
         // Worker n draws every frame whose number leaves n; each is one frame ahead of the writer.
         let lanes: Vec<_> = (0..workers)
             .map(|worker| {
                 let (send, lane) = mpsc::sync_channel(1);
-                let gamma = &gamma;
+                let printer = &printer;
                 scope.spawn(move || {
                     let mut frame = vec![[0.0; 3]; WIDTH * HEIGHT];
                     for number in (worker..frames).step_by(workers) {
                         draw(number as f32 / frames as f32, &mut frame);
-                        if send.send(to_yuv(&frame, gamma)).is_err() {
+                        if send.send(printer.print(&frame)).is_err() {
                             return;
                         }
                     }
@@ -462,31 +477,51 @@ fn film(out: &mut impl Write, rate: usize, draw: fn(f32, &mut [Colour])) -> io::
     })
 }
 
-/// 4:2:0 with chroma sited left, as MPEG-2 and H.264 have it by default. Each value is dithered, so that the long
-/// gradients do not fall into bands.
-fn to_yuv(frame: &[Colour], gamma: &Gamma) -> Vec<u8> {
-    let mut yuv = Vec::with_capacity(WIDTH * HEIGHT * 3 / 2);
-    let mut blue = vec![0.0_f32; WIDTH * HEIGHT];
-    let mut red = vec![0.0_f32; WIDTH * HEIGHT];
-    for (at, colour) in frame.iter().enumerate() {
-        let [r, g, b] = colour.map(|channel| gamma.encode(channel));
-        let luma = 0.2126 * r + 0.7152 * g + 0.0722 * b;
-        blue[at] = (b - luma) / 1.8556;
-        red[at] = (r - luma) / 1.5748;
-        let dither = hash((at % WIDTH) as u32, (at / WIDTH) as u32, 1);
-        yuv.push((16.0 + 219.0 * luma + dither) as u8);
-    }
-    for (seed, plane) in [(2, &blue), (3, &red)] {
-        for y in (0..HEIGHT).step_by(2) {
-            for x in (0..WIDTH).step_by(2) {
-                let column = |x: usize| plane[y * WIDTH + x] + plane[(y + 1) * WIDTH + x];
-                let sum = column(x.saturating_sub(1)) + 2.0 * column(x) + column(x + 1);
-                let dither = hash(x as u32, y as u32, seed);
-                yuv.push((128.0 + 224.0 * sum / 8.0 + dither) as u8);
-            }
+/// What turns light into 8-bit values. Each is dithered, so that the long gradients do not fall into bands.
+struct Printer {
+    gamma: Gamma,
+    luma: Vec<f32>,
+    chroma: [Vec<f32>; 2],
+}
+
+impl Printer {
+    fn new() -> Self {
+        let noise = |width: u32, height: u32, seed| {
+            let at = |y: u32| (0..width).map(move |x| hash(x, y, seed));
+            (0..height).flat_map(at).collect()
+        };
+        let (width, height) = (WIDTH as u32, HEIGHT as u32);
+        Self {
+            gamma: Gamma::new(),
+            luma: noise(width, height, 1),
+            chroma: [2, 3].map(|seed| noise(width / 2, height / 2, seed)),
         }
     }
-    yuv
+
+    /// 4:2:0 with chroma sited left, as MPEG-2 and H.264 have it by default.
+    fn print(&self, frame: &[Colour]) -> Vec<u8> {
+        let mut yuv = Vec::with_capacity(WIDTH * HEIGHT * 3 / 2);
+        let mut planes = [(); 2].map(|()| Vec::with_capacity(WIDTH * HEIGHT));
+        for (colour, noise) in frame.iter().zip(&self.luma) {
+            let [r, g, b] = colour.map(|channel| self.gamma.encode(channel));
+            let luma = 0.2126 * r + 0.7152 * g + 0.0722 * b;
+            planes[0].push((b - luma) / 1.8556);
+            planes[1].push((r - luma) / 1.5748);
+            yuv.push((16.0 + 219.0 * luma + noise) as u8);
+        }
+        for (plane, noise) in planes.iter().zip(&self.chroma) {
+            let rows = plane.chunks_exact(2 * WIDTH);
+            for (rows, noise) in rows.zip(noise.chunks_exact(WIDTH / 2)) {
+                let column = |x: usize| rows[x] + rows[WIDTH + x];
+                for (half, noise) in noise.iter().enumerate() {
+                    let x = 2 * half;
+                    let sum = column(x.saturating_sub(1)) + 2.0 * column(x) + column(x + 1);
+                    yuv.push((128.0 + 28.0 * sum + noise) as u8);
+                }
+            }
+        }
+        yuv
+    }
 }
 
 fn still(

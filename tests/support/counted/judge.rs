@@ -4,25 +4,20 @@
 //! whose time is nearest. So each frame has an allotment of vblanks; what it has beyond that is `repeated`, and a
 //! frame that never came is `dropped`. Memory is constant but for one short record a showing and a number a flash.
 
-use std::{
-    error::Error,
-    fmt,
-    io::{self, Read},
-};
+use std::{error::Error, fmt, io::Read};
 
 use super::{
     expect::{Beeps, Expect, Item, Length},
+    lipsync::{Flash, compare},
     pattern::{Eye, Mark, Rate, STILL, Sight},
-    report::{Boundaries, FaultKind, Faults, Showing, Sound, Verdict},
-    sound::{Heard, SoundError, hear},
+    report::{Boundaries, FaultKind, Faults, Showing, Verdict},
+    sound::{SoundError, hear},
     y4m::{CaptureError, Reader},
 };
 
 /// How far from half a vblank a time counts as a tie that may be rounded either way: containers round time stamps.
-const TIE: f64 = 0.1;
-/// A beep is looked for this far from its flash.
-const PAIR_SECONDS: f64 = 0.25;
-
+/// Less than a tenth, since 25 Hz on 60 Hz comes as near as that without being a tie.
+const TIE: f64 = 0.06;
 /// Why there is no verdict.
 #[derive(Debug)]
 pub enum JudgeError {
@@ -65,17 +60,18 @@ pub fn judge(
         tally.fault(FaultKind::Truncated, || error.to_string());
     }
     if let Some(sound) = sound {
-        tally.judge_sound(&hear(sound).map_err(JudgeError::Sound)?);
+        let heard = hear(sound).map_err(JudgeError::Sound)?;
+        let verdict = &mut tally.verdict;
+        let (flashes, limits) = (&tally.flashes, &expect.limits);
+        verdict.sound = Some(compare(
+            flashes,
+            &heard,
+            verdict.rate,
+            limits,
+            &mut verdict.faults,
+        ));
     }
     Ok(tally.verdict)
-}
-
-/// A flash's onset.
-struct Flash {
-    /// The vblank that shows it.
-    vblank: u64,
-    /// Where it would be without the rounding to vblanks.
-    exact: f64,
 }
 
 /// The showing under way.
@@ -535,7 +531,7 @@ impl<'a> Tally<'a> {
             let below = pictures.unwrap_or(current.highest + 1);
             let must_go = match current.item.map(|item| item.length) {
                 Some(Length::Frames { rate, .. }) => {
-                    let room = f64::from(below) * ratio(self.display, rate) + TIE;
+                    let room = f64::from(below) * ratio(self.display, rate) + 1e-6;
                     u64::from(below).saturating_sub(room as u64)
                 }
                 _ => 0,
@@ -622,107 +618,6 @@ impl<'a> Tally<'a> {
             });
         }
     }
-
-    fn judge_sound(&mut self, heard: &Heard) {
-        let limits = self.expect.limits;
-        let vblank_seconds = 1.0 / self.display.as_hertz();
-        let beeps: Vec<f64> = heard
-            .onsets
-            .iter()
-            .map(|onset| *onset as f64 / 48_000.0)
-            .collect();
-        let flashes = std::mem::take(&mut self.flashes);
-        let mut sound = Sound {
-            seconds: heard.samples as f64 / 48_000.0,
-            flashes: flashes.len() as u64,
-            beeps: beeps.len() as u64,
-            ..Sound::default()
-        };
-        let mut taken = vec![false; beeps.len()];
-        let (mut from, mut offsets) = (0, Vec::new());
-        for flash in &flashes {
-            let time = flash.vblank as f64 * vblank_seconds;
-            while from < beeps.len() && beeps[from] < time - PAIR_SECONDS {
-                from += 1;
-            }
-            let nearest = (from..beeps.len())
-                .take_while(|beep| beeps[*beep] <= time + PAIR_SECONDS)
-                .filter(|beep| !taken[*beep])
-                .min_by(|one, other| {
-                    (beeps[*one] - time)
-                        .abs()
-                        .total_cmp(&(beeps[*other] - time).abs())
-                });
-            let Some(beep) = nearest else {
-                self.verdict
-                    .faults
-                    .add(FaultKind::FlashWithoutBeep, 1, Some(flash.vblank), || {
-                        "a flash, and no beep within a quarter of a second".to_owned()
-                    });
-                continue;
-            };
-            taken[beep] = true;
-            let offset = (beeps[beep] - time) * 1000.0;
-            offsets.push((
-                time,
-                offset,
-                (beeps[beep] - flash.exact * vblank_seconds) * 1000.0,
-            ));
-            if offset.abs() > limits.offset_ms {
-                self.verdict
-                    .faults
-                    .add(FaultKind::SoundOffset, 1, Some(flash.vblank), || {
-                        format!(
-                            "the sound is {:.1} ms {}",
-                            offset.abs(),
-                            if offset > 0.0 { "late" } else { "early" }
-                        )
-                    });
-            }
-        }
-        for beep in (0..beeps.len()).filter(|beep| !taken[*beep]) {
-            let vblank = (beeps[beep] / vblank_seconds).round() as u64;
-            self.verdict
-                .faults
-                .add(FaultKind::BeepWithoutFlash, 1, Some(vblank), || {
-                    "a beep, and no flash within a quarter of a second".to_owned()
-                });
-        }
-        if let (Some(first), Some(last)) = (offsets.first(), offsets.last()) {
-            let raw = || offsets.iter().map(|(_, offset, _)| *offset);
-            sound.pairs = offsets.len() as u64;
-            sound.first_ms = first.1;
-            sound.last_ms = last.1;
-            sound.min_ms = raw().fold(f64::MAX, f64::min);
-            sound.max_ms = raw().fold(f64::MIN, f64::max);
-            sound.mean_ms = raw().sum::<f64>() / offsets.len() as f64;
-            sound.drift_ms = slope(&offsets) * (last.0 - first.0);
-        }
-        if sound.drift_ms.abs() > limits.drift_ms {
-            self.fault(FaultKind::SoundDrift, || {
-                format!("sound and picture drift apart by {:.2} ms", sound.drift_ms)
-            });
-        }
-        if sound.flashes + sound.beeps == 0 {
-            self.fault(FaultKind::FlashWithoutBeep, || {
-                "there is neither a flash nor a beep".to_owned()
-            });
-        }
-        self.verdict.sound = Some(sound);
-    }
-}
-
-/// The slope of the straight line nearest to all (time, _, offset).
-fn slope(points: &[(f64, f64, f64)]) -> f64 {
-    let count = points.len() as f64;
-    let mean_time = points.iter().map(|point| point.0).sum::<f64>() / count;
-    let mean_offset = points.iter().map(|point| point.2).sum::<f64>() / count;
-    let (mut product, mut square) = (0.0, 0.0);
-    for (time, _, offset) in points {
-        product += (time - mean_time) * (offset - mean_offset);
-        square += (time - mean_time).powi(2);
-    }
-    if square > 0.0 { product / square } else { 0.0 }
 }
 
 /// `one / other`.
@@ -740,11 +635,4 @@ fn boundary_error(late_by: f64) -> i64 {
 fn nearest_residue(ideal: f64, seen: u64) -> f64 {
     let towards = (seen as f64 - ideal).signum() * TIE;
     (ideal + towards).round() - ideal
-}
-
-/// An error of reading the capture, for callers that have only one kind.
-impl From<JudgeError> for io::Error {
-    fn from(error: JudgeError) -> Self {
-        io::Error::other(error.to_string())
-    }
 }

@@ -193,7 +193,7 @@ impl Format {
                         (3, 32) => Encoding::Float32,
                         (tag, bits) => return Err(bad(format!("format {tag} with {bits} bits"))),
                     };
-                    if rate != SAMPLE_RATE || half(2) == 0 {
+                    if rate != SAMPLE_RATE || !(1..=64).contains(&half(2)) {
                         return Err(bad(format!("{} channels at {rate} Hz", half(2))));
                     }
                     format = Some((encoding, half(2)));

@@ -1,0 +1,117 @@
+//! The arguments of museboxctl.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::domain::ids::Position;
+
+/// Steer and watch the musebox player on this machine.
+#[derive(Clone, Debug, PartialEq, Eq, Parser)]
+#[command(name = "museboxctl", version, propagate_version = true)]
+#[command(
+    after_long_help = "Exit status: 0 done, 1 it could not be done (no daemon, a refusal, a failed check), 2 a bad argument."
+)]
+pub struct Args {
+    /// The player's control socket [default: /run/musebox/control.sock, or below $XDG_RUNTIME_DIR when not root].
+    #[arg(long, value_name = "PATH", global = true)]
+    pub socket: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub task: Task,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Task {
+    /// Say how the box is.
+    Status {
+        /// Print the whole report as JSON (docs/schema/status.schema.json).
+        #[arg(long)]
+        json: bool,
+    },
+    /// Start, or go on after a pause.
+    Play,
+    /// Stand still on the picture that is shown.
+    Pause,
+    /// End playback and show the idle card.
+    Stop,
+    /// Go to the next item.
+    Next,
+    /// Go to the item before.
+    Previous,
+    /// Go to a position; all screens go to its montage.
+    Goto {
+        /// Montage, track and item, counted from 0, as in M0T0I0.
+        #[arg(value_name = "POSITION")]
+        position: Position,
+    },
+    /// Begin the item that is shown again.
+    Replay,
+    /// Save what is on the display.
+    Screenshot {
+        /// The file to write: a JPEG if it ends in .jpg, else a PNG; - is standard output.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Print what happens, line by line, until interrupted.
+    Watch {
+        /// Print one JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look for faults of the box, and say what to mend.
+    Doctor {
+        /// Print the findings as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_read_as_written() {
+        let args = Args::try_parse_from(["museboxctl", "goto", "M1T0I2", "--socket", "/x.sock"]);
+        assert_eq!(
+            args.expect("good arguments"),
+            Args {
+                socket: Some("/x.sock".into()),
+                task: Task::Goto {
+                    position: Position::new(1, 0, 2)
+                },
+            }
+        );
+    }
+
+    #[test]
+    fn bad_arguments_end_with_status_2_and_say_why() {
+        for (words, says) in [
+            (&["museboxctl"][..], "Usage"),
+            (&["museboxctl", "dance"], "dance"),
+            (&["museboxctl", "goto", "here"], "M0T0I0"),
+            (&["museboxctl", "goto"], "POSITION"),
+            (&["museboxctl", "screenshot"], "FILE"),
+            (&["museboxctl", "completions", "cobol"], "bash"),
+        ] {
+            let error = Args::try_parse_from(words).expect_err("bad arguments");
+            assert_eq!(error.exit_code(), 2, "{words:?}");
+            assert!(error.to_string().contains(says), "{error}");
+        }
+    }
+}

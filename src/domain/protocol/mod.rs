@@ -1,0 +1,17 @@
+//! The words that go over wires: reports, events, commands, in the form that other programs rely on.
+//!
+//! Types only. `docs/schema/status.schema.json` describes the report; `tests/status_schema.rs` holds the two together.
+//! Deliberately absent: sockets, and the rules that fill these types.
+
+mod doctor;
+mod event;
+mod picture;
+mod status;
+
+pub use doctor::{Check, CheckResult, DoctorReport};
+pub use event::{Event, EventKind, WireCommand};
+pub use picture::PictureFormat;
+pub use status::{
+    AudioStatus, DisplayDriver, DisplayStatus, ErrorKind, ErrorStatus, ItemStatus, MemoryKind,
+    PlaylistStatus, ScreenStatus, SettingsStatus, SlotState, SlotStatus, State, Status,
+};

@@ -1,0 +1,339 @@
+//! The report of a box: what `museboxctl status --json` prints and `museboxd --report` writes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{
+    config::{Settings, Volume},
+    fit::Fit,
+    ids::{ItemId, PlaylistId, Position, ScreenName, SlotId},
+    playlist::{Item, MediaKind},
+    sequencer::FailureKind,
+    units::{MediaTime, Mode},
+};
+
+/// How a box is, and what it has done since it started.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The version of musebox.
+    pub version: String,
+    /// What people call the box.
+    pub name: String,
+    /// Milliseconds since the daemon began.
+    pub uptime_ms: u64,
+    /// What the box does.
+    pub state: State,
+    /// The playlist, if there is one.
+    pub playlist: Option<PlaylistStatus>,
+    /// What the first screen shows; nothing where it shows no item.
+    pub position: Option<Position>,
+    /// The item there.
+    pub item: Option<ItemStatus>,
+    /// Every screen, in order.
+    pub screens: Vec<ScreenStatus>,
+    /// The display and its counters.
+    pub display: DisplayStatus,
+    /// The sound.
+    pub audio: AudioStatus,
+    /// How often an item began, replays included.
+    pub items_shown: u64,
+    /// How often an item was shown again in place.
+    pub replays: u64,
+    /// How often a medium was opened again to be shown again.
+    pub reloads: u64,
+    /// How often the playlist came to its end.
+    pub rounds: u64,
+    /// What could not be played, each medium and class of fault once.
+    pub errors: Vec<ErrorStatus>,
+    /// The settings that can change while playing.
+    pub settings: SettingsStatus,
+    /// Lockstep only: how often display time stood still for a frame.
+    pub lockstep_waits: u64,
+    /// Lockstep only: the longest such wait, in milliseconds of wall time.
+    pub max_wait_ms: u64,
+}
+
+/// What a box does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It waits, and shows its card.
+    #[default]
+    Idle,
+    /// It plays.
+    Playing,
+    /// It stands still on a picture.
+    Paused,
+    /// The display is off by schedule.
+    Standby,
+    /// No item of the playlist can be played.
+    Failed,
+}
+
+/// A playlist's names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaylistStatus {
+    /// Its id.
+    pub id: PlaylistId,
+    /// What people call it.
+    pub name: String,
+}
+
+/// An item that is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemStatus {
+    /// Its id.
+    pub id: ItemId,
+    /// Where the medium is.
+    pub src: String,
+    /// What it holds.
+    pub kind: MediaKind,
+    /// What people call it.
+    pub title: Option<String>,
+    /// How long one showing lasts, in milliseconds; nothing where that is not known or has no end.
+    pub duration_ms: Option<u64>,
+}
+
+impl ItemStatus {
+    /// An item whose one showing lasts `length`, if that is known.
+    pub fn new(item: &Item, length: Option<MediaTime>) -> Self {
+        Self {
+            id: item.id.clone(),
+            src: item.src.clone(),
+            kind: item.kind(),
+            title: item.title.clone(),
+            duration_ms: length.and_then(|length| u64::try_from(length.whole_millis()).ok()),
+        }
+    }
+}
+
+/// A screen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScreenStatus {
+    /// Its name.
+    pub name: ScreenName,
+    /// What it shows; nothing where it shows no item.
+    pub position: Option<Position>,
+    /// The item there.
+    pub item: Option<ItemStatus>,
+    /// Its two decode chains.
+    pub slots: Vec<SlotStatus>,
+}
+
+/// A decode chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlotStatus {
+    /// Which of the two.
+    pub slot: SlotId,
+    /// What it does.
+    pub state: SlotState,
+    /// The id of the item in it.
+    pub item: Option<ItemId>,
+    /// The GStreamer element that decodes.
+    pub decoder: Option<String>,
+    /// Where decoded frames lie.
+    pub memory: MemoryKind,
+    /// Why this decoder, or why it failed, in plain words.
+    pub reason: Option<String>,
+}
+
+/// What a decode chain does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SlotState {
+    /// Nothing is in it.
+    #[default]
+    Idle,
+    /// It opens a medium.
+    Prerolling,
+    /// The first frame is there.
+    Ready,
+    /// It is shown.
+    Playing,
+    /// It was shown, and its frames are being let go.
+    Draining,
+    /// It gave up.
+    Failed,
+}
+
+/// Where decoded frames lie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MemoryKind {
+    /// There are none.
+    #[default]
+    None,
+    /// In the machine's memory: shown after a copy.
+    System,
+    /// In the decoder's memory: shown without a copy.
+    Dmabuf,
+}
+
+/// Which display is really used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DisplayDriver {
+    /// The kernel's.
+    Kms,
+    /// The one in memory.
+    Virtual,
+}
+
+/// The display and its counters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DisplayStatus {
+    /// Which display.
+    pub kind: DisplayDriver,
+    /// Its mode; nothing while none is connected.
+    pub mode: Option<Mode>,
+    /// Whether the counters are estimated, since the device has no real vblanks.
+    pub estimated: bool,
+    /// Vblanks that brought a frame of an item to the screen.
+    pub presented: u64,
+    /// Frames shown after their time.
+    pub late: u64,
+    /// Frames never shown.
+    pub dropped: u64,
+    /// Vblanks that showed a frame once more than its share.
+    pub repeated: u64,
+    /// Vblanks for which no due frame was there.
+    pub starved: u64,
+    /// Vblanks that the kernel counted and the presenter never saw.
+    pub missed_vblanks: u64,
+}
+
+/// The sound.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AudioStatus {
+    /// The device; nothing where there is none.
+    pub device: Option<String>,
+    /// How far the sound is behind the picture, in milliseconds (ahead of it: negative); nothing where not measured.
+    pub av_offset_ms: Option<f64>,
+}
+
+/// A medium that could not be played.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorStatus {
+    /// The item's id.
+    pub item: ItemId,
+    /// Where the medium is.
+    pub src: String,
+    /// The class of the fault.
+    pub kind: ErrorKind,
+    /// What happened last, in plain words.
+    pub message: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// The class of a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ErrorKind {
+    /// The medium is not there or cannot be read.
+    Missing,
+    /// The medium is there, and is damaged or no medium.
+    Corrupt,
+    /// The medium is sound, but nothing here can decode it.
+    Unsupported,
+    /// The medium's SHA-256 is not the one that the playlist asks for.
+    Hash,
+    /// No frame came in time.
+    Stalled,
+    /// A network source failed.
+    Network,
+}
+
+impl From<FailureKind> for ErrorKind {
+    fn from(kind: FailureKind) -> Self {
+        match kind {
+            FailureKind::Missing => ErrorKind::Missing,
+            FailureKind::Corrupt => ErrorKind::Corrupt,
+            FailureKind::Unsupported => ErrorKind::Unsupported,
+            FailureKind::Hash => ErrorKind::Hash,
+            FailureKind::Stalled => ErrorKind::Stalled,
+            FailureKind::Network => ErrorKind::Network,
+        }
+    }
+}
+
+/// The settings that can change while playing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SettingsStatus {
+    /// Whether playback starts by itself.
+    pub autostart_playlist: bool,
+    /// Whether an item that ended is followed by the next.
+    pub auto_advance: bool,
+    /// How loud.
+    pub volume: Volume,
+    /// Whether the sound is off.
+    pub mute: bool,
+    /// How pictures of another shape are laid onto the screen.
+    pub fit: Fit,
+}
+
+impl From<&Settings> for SettingsStatus {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            autostart_playlist: settings.autostart_playlist,
+            auto_advance: settings.auto_advance,
+            volume: settings.volume,
+            mute: settings.mute,
+            fit: settings.fit,
+        }
+    }
+}
+
+impl Status {
+    /// The report of a box that has just started and done nothing yet.
+    pub fn new(
+        version: impl Into<String>,
+        settings: &Settings,
+        driver: DisplayDriver,
+        mode: Option<Mode>,
+    ) -> Self {
+        let slot = |slot| SlotStatus {
+            slot,
+            state: SlotState::default(),
+            item: None,
+            decoder: None,
+            memory: MemoryKind::default(),
+            reason: None,
+        };
+        let screen = |name: &ScreenName| ScreenStatus {
+            name: name.clone(),
+            position: None,
+            item: None,
+            slots: SlotId::BOTH.map(slot).into(),
+        };
+        Self {
+            version: version.into(),
+            name: settings.name.clone(),
+            uptime_ms: 0,
+            state: State::default(),
+            playlist: None,
+            position: None,
+            item: None,
+            screens: settings.screens.iter().map(screen).collect(),
+            display: DisplayStatus {
+                kind: driver,
+                mode,
+                estimated: false,
+                presented: 0,
+                late: 0,
+                dropped: 0,
+                repeated: 0,
+                starved: 0,
+                missed_vblanks: 0,
+            },
+            audio: AudioStatus::default(),
+            items_shown: 0,
+            replays: 0,
+            reloads: 0,
+            rounds: 0,
+            errors: Vec::new(),
+            settings: settings.into(),
+            lockstep_waits: 0,
+            max_wait_ms: 0,
+        }
+    }
+}

@@ -1,0 +1,553 @@
+//! The owner loop: one thread that owns the player's rules, its slots and its settings.
+//!
+//! Everything that happens comes in as an [`Event`]; everything to do goes out as orders to the presenter, as
+//! openings and closings of slots, and as answers.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, Sender},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::broadcast;
+
+use crate::{
+    control_server::Request,
+    domain::{
+        config::Settings,
+        ids::{LoadId, ScreenIndex, SlotId},
+        pacing::News,
+        player::Player,
+        playlist::Playlist,
+        protocol::{DisplayDriver, Event as Told, EventKind, ItemStatus, State, Status},
+        sequencer::{Card, Command, Failure, FailureKind, Input, Output, Report, SlotEvent},
+        units::Mode,
+    },
+    gst::SlotNews,
+    os::doorbell::Doorbell,
+    player::{
+        cards,
+        changes::Changes,
+        gauges::Gauges,
+        loader::{Loaded, Loader},
+        pictures,
+        presenter::{Notice, Order},
+        status,
+    },
+};
+
+/// How often files that failed are looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Something that happened.
+pub enum Event {
+    /// Somebody asks through the control socket.
+    Control(Request),
+    /// A slot has news.
+    Slot(ScreenIndex, SlotId, LoadId, SlotNews),
+    /// The presenter has news.
+    Presenter(Notice),
+    /// A signal: end.
+    Terminate,
+    /// A signal: read the configuration again.
+    Reload,
+}
+
+/// How the player came to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// As planned, or by a signal.
+    Clean,
+    /// Something failed for good.
+    Broken(String),
+}
+
+/// Reads the settings and the playlist anew.
+pub type Reread = Box<dyn Fn() -> anyhow::Result<(Settings, Option<Arc<Playlist>>)>>;
+
+/// What an app is made of.
+pub struct Parts {
+    /// The rules.
+    pub player: Player,
+    /// The settings in force.
+    pub settings: Settings,
+    /// What to play.
+    pub playlist: Option<Arc<Playlist>>,
+    /// Reads both again.
+    pub reread: Reread,
+    /// Opens items.
+    pub loader: Loader,
+    /// Where events go.
+    pub events: Sender<Event>,
+    /// The way to the presenter.
+    pub orders: Sender<Order>,
+    /// Wakes the presenter.
+    pub bell: Doorbell,
+    /// What the presenter shows of itself.
+    pub gauges: Arc<Gauges>,
+    /// The screens' modes.
+    pub modes: Vec<Mode>,
+    /// Where sound goes, if anywhere.
+    pub sound: Option<Arc<dyn status::SoundGauge>>,
+}
+
+/// An opening.
+struct Held {
+    screen: ScreenIndex,
+    slot: SlotId,
+    loaded: Loaded,
+    decoder: Option<String>,
+}
+
+/// The owner of the player's state.
+pub struct App {
+    parts: Parts,
+    held: HashMap<LoadId, Held>,
+    watchers: broadcast::Sender<Told>,
+    changes: Changes,
+    begun: Instant,
+    state: State,
+    ending: Option<Ending>,
+}
+
+impl App {
+    /// An app that has not begun.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            parts,
+            held: HashMap::new(),
+            watchers: broadcast::channel(256).0,
+            changes: Changes::default(),
+            begun: Instant::now(),
+            state: State::Idle,
+            ending: None,
+        }
+    }
+
+    /// Runs until the end.
+    pub fn run(&mut self, events: &Receiver<Event>) -> Ending {
+        self.environment();
+        loop {
+            if let Some(ending) = self.ending.take() {
+                return ending;
+            }
+            match events.recv_timeout(LOOK_AGAIN) {
+                Ok(event) => self.handle(event),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Ending::Broken("all threads have ended".to_owned());
+                }
+            }
+            for src in self.changes.changed() {
+                self.input(Input::MediaChanged { src });
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Control(request) => self.answer(request),
+            Event::Slot(screen, slot, load, news) => self.slot_news(screen, slot, load, news),
+            Event::Presenter(notice) => self.notice(notice),
+            Event::Terminate => self.ending = Some(Ending::Clean),
+            Event::Reload => self.reload(),
+        }
+    }
+
+    /// Tells the rules what is to be played.
+    fn environment(&mut self) {
+        let settings = &self.parts.settings;
+        let (autostart_playlist, auto_advance) =
+            (settings.autostart_playlist, settings.auto_advance);
+        let playlist = self.parts.playlist.clone();
+        self.input(Input::Environment {
+            playlist,
+            autostart_playlist,
+            auto_advance,
+        });
+    }
+
+    fn input(&mut self, input: Input) {
+        self.parts.player.handle(self.parts.gauges.now(), input);
+        while let Some(output) = self.parts.player.poll() {
+            self.carry_out(output);
+        }
+        for screen in 0..self.parts.modes.len() {
+            let screen = ScreenIndex(screen);
+            self.order(Order::Expect(screen, self.parts.player.expecting(screen)));
+        }
+        let state = status::state(self.parts.player.snapshot().state);
+        if state != self.state {
+            self.state = state;
+            self.tell(EventKind::State { state });
+        }
+    }
+
+    fn order(&self, order: Order) {
+        // Without a presenter there is nothing to order; its own notice has told so.
+        let _ = self.parts.orders.send(order);
+        self.parts.bell.ring();
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Load {
+                screen,
+                slot,
+                load,
+                item,
+                ..
+            } => {
+                let events = self.parts.events.clone();
+                let report = move |news| drop(events.send(Event::Slot(screen, slot, load, news)));
+                match self.parts.loader.open(load, &item, report) {
+                    Ok(loaded) => drop(self.held.insert(
+                        load,
+                        Held {
+                            screen,
+                            slot,
+                            loaded,
+                            decoder: None,
+                        },
+                    )),
+                    Err(err) => {
+                        let failure = Failure {
+                            kind: FailureKind::Unsupported,
+                            message: err.to_string(),
+                        };
+                        let news = SlotNews::Failed(failure);
+                        let _ = self
+                            .parts
+                            .events
+                            .send(Event::Slot(screen, slot, load, news));
+                    }
+                }
+            }
+            Output::Show {
+                screen,
+                load,
+                cue,
+                length,
+                ..
+            } => self.order(Order::Show {
+                screen,
+                load,
+                cue,
+                length,
+            }),
+            Output::Replay {
+                screen,
+                cue,
+                length,
+                ..
+            } => self.order(Order::Replay {
+                screen,
+                cue,
+                length,
+            }),
+            Output::Hold { screen } => self.order(Order::Hold(screen)),
+            Output::Uncue { screen } => self.order(Order::Uncue(screen)),
+            Output::Unload { screen, load, .. } => {
+                self.order(Order::Detach { screen, load });
+                self.held.remove(&load);
+            }
+            Output::Card { screen, card } => self.card(screen, card),
+            Output::Pause => self.order(Order::Pause),
+            Output::Resume => self.order(Order::Resume),
+            Output::Finish { at } => self.order(Order::Finish(at)),
+            Output::WakeAt(at) => self.order(Order::WakeAt(at)),
+            Output::Report(report) => self.report(report),
+        }
+    }
+
+    fn card(&self, screen: ScreenIndex, card: Card) {
+        let Some(mode) = self.parts.modes.get(screen.0) else {
+            return;
+        };
+        let snapshot = self.parts.player.snapshot();
+        match cards::draw(card, &self.parts.settings, &snapshot, mode.size) {
+            Ok(frame) => self.order(Order::Card(screen, Arc::new(frame))),
+            Err(err) => log::error!(err = err.to_string().as_str(); "a card cannot be drawn"),
+        }
+    }
+
+    fn slot_news(&mut self, screen: ScreenIndex, slot: SlotId, load: LoadId, news: SlotNews) {
+        let Some(held) = self.held.get_mut(&load) else {
+            return;
+        };
+        let event = match news {
+            SlotNews::Ready {
+                media,
+                replayable,
+                traits,
+                decoder,
+            } => {
+                held.decoder = Some(decoder);
+                let feed = held.loaded.feed().clone();
+                self.order(Order::Attach {
+                    screen,
+                    slot,
+                    load,
+                    feed,
+                    traits,
+                });
+                SlotEvent::Ready { media, replayable }
+            }
+            SlotNews::EndKnown(length) => {
+                self.order(Order::EndKnown(screen, load, length));
+                SlotEvent::EndKnown { length }
+            }
+            SlotNews::Worn => SlotEvent::Worn,
+            SlotNews::Failed(failure) => {
+                self.order(Order::Failed(screen, load));
+                SlotEvent::Failed(failure)
+            }
+        };
+        self.input(Input::Slot {
+            screen,
+            slot,
+            load,
+            event,
+        });
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::News(screen, news) => {
+                let (slot, load, event) = match news {
+                    News::Shown { slot, load, start } => (slot, load, SlotEvent::Shown { start }),
+                    News::Looped { slot, load, start } => (slot, load, SlotEvent::Looped { start }),
+                    News::RanOut { slot, load } => (slot, load, SlotEvent::RanOut),
+                };
+                self.input(Input::Slot {
+                    screen,
+                    slot,
+                    load,
+                    event,
+                });
+            }
+            Notice::Wake => self.input(Input::Timer),
+            Notice::Stalled(screen, load) => self.stalled(screen, load),
+            Notice::Connected(connected) => log::info!(connected; "the screen's cable was moved"),
+            Notice::Refused(screen, why) => {
+                log::warn!(screen = screen.0, err = why.as_str(); "a picture was refused")
+            }
+            Notice::Finished => self.ending = Some(Ending::Clean),
+            Notice::Broken(why) => self.ending = Some(Ending::Broken(why)),
+        }
+    }
+
+    /// Whatever the screen waits for has taken too long: those openings have failed.
+    fn stalled(&mut self, screen: ScreenIndex, load: Option<LoadId>) {
+        let late: Vec<(LoadId, SlotId)> = self
+            .held
+            .iter()
+            .filter(|(id, held)| match load {
+                Some(load) => **id == load,
+                None => held.screen == screen && held.decoder.is_none(),
+            })
+            .map(|(load, held)| (*load, held.slot))
+            .collect();
+        for (load, slot) in late {
+            let message = "no frame came in time".to_owned();
+            let news = SlotNews::Failed(Failure {
+                kind: FailureKind::Stalled,
+                message,
+            });
+            self.slot_news(screen, slot, load, news);
+        }
+    }
+
+    fn report(&mut self, report: Report) {
+        let name = |app: &Self, screen: ScreenIndex| app.parts.settings.screens[screen.0].clone();
+        match report {
+            Report::Began {
+                screen,
+                slot,
+                position,
+                item,
+                replay,
+                ..
+            } => {
+                self.changes.forget(&item.src);
+                let screen = name(self, screen);
+                let title = item.title.as_deref().unwrap_or(item.id.as_str());
+                log::info!(
+                    ITEM = item.id.as_str(), SLOT = slot.to_string().as_str(),
+                    POSITION = position.to_string().as_str(), SCREEN = screen.as_str(), replay; "{title}"
+                );
+                let (item, title) = (item.id.clone(), item.title.clone());
+                self.tell(EventKind::ItemBegan {
+                    screen,
+                    position,
+                    item,
+                    title,
+                    replay,
+                });
+            }
+            Report::Reopened { screen, position } => {
+                let screen = name(self, screen);
+                self.tell(EventKind::ItemReopened { screen, position });
+            }
+            Report::TrackEnded { screen, position } => {
+                let screen = name(self, screen);
+                log::debug!(POSITION = position.to_string().as_str(), SCREEN = screen.as_str(); "no more items in current track");
+                self.tell(EventKind::TrackEnded { screen, position });
+            }
+            Report::RoundEnded { rounds } => self.tell(EventKind::RoundEnded { rounds }),
+            Report::Failed {
+                screen,
+                position,
+                item,
+                failure,
+            } => {
+                self.changes.watch(&item.src);
+                let screen = name(self, screen);
+                log::warn!(
+                    ITEM = item.id.as_str(), POSITION = position.to_string().as_str(), SCREEN = screen.as_str(),
+                    err = failure.message.as_str(); "an item cannot be played"
+                );
+                let (item, src) = (item.id.clone(), item.src.clone());
+                let (kind, message) = (failure.kind.into(), failure.message);
+                self.tell(EventKind::ItemFailed {
+                    screen,
+                    position,
+                    item,
+                    src,
+                    kind,
+                    message,
+                });
+            }
+            Report::TrackWithoutScreen { position } => {
+                log::warn!(POSITION = position.to_string().as_str(); "this track is for no screen of this box");
+            }
+        }
+    }
+
+    fn tell(&self, kind: EventKind) {
+        let at_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        // Nobody may be listening.
+        let _ = self.watchers.send(Told { at_ms, kind });
+    }
+
+    fn answer(&mut self, request: Request) {
+        // Whoever asked may be gone: then nobody misses the answer.
+        match request {
+            Request::Status(reply) => drop(reply.send(self.status())),
+            Request::Command(command, reply) => {
+                let command = Command::from(command);
+                let allowed = self
+                    .parts
+                    .player
+                    .check(&command)
+                    .map_err(|err| err.to_string());
+                if allowed.is_ok() {
+                    self.input(Input::Command(command));
+                }
+                let _ = reply.send(allowed);
+            }
+            Request::Screenshot {
+                format,
+                max_width,
+                reply,
+            } => {
+                let (sender, receiver) = std::sync::mpsc::channel();
+                self.order(Order::Screenshot(ScreenIndex(0), sender));
+                pictures::answer(receiver, self.parts.modes[0].size, format, max_width, reply);
+            }
+            Request::Watch(reply) => drop(reply.send(self.watchers.subscribe())),
+            Request::Doctor(reply) => {
+                crate::player::doctor::answer(self.parts.settings.clone(), self.status(), reply);
+            }
+        }
+    }
+
+    fn reload(&mut self) {
+        match (self.parts.reread)() {
+            Ok((settings, playlist)) => {
+                let fixed = |settings: &Settings| {
+                    let settings = settings.clone();
+                    (
+                        settings.display,
+                        settings.screens,
+                        settings.decoder,
+                        settings.audio,
+                        settings.control,
+                        settings.state_dir,
+                    )
+                };
+                if fixed(&settings) != fixed(&self.parts.settings) {
+                    log::warn!(
+                        "some changed keys take effect only after a restart: display, screen, decoder, audio, control, state"
+                    );
+                }
+                self.parts.settings = Settings {
+                    display: self.parts.settings.display.clone(),
+                    screens: self.parts.settings.screens.clone(),
+                    ..settings
+                };
+                self.parts.playlist = playlist;
+                let settings = &self.parts.settings;
+                self.order(Order::Fit(settings.fit));
+                self.order(Order::Volume(volume(settings)));
+                self.environment();
+                log::info!("the configuration was read again");
+                self.tell(EventKind::Settings {
+                    settings: (&self.parts.settings).into(),
+                });
+            }
+            Err(err) => {
+                log::error!(err = format!("{err:#}").as_str(); "the new configuration is refused; the old one stays")
+            }
+        }
+    }
+
+    /// The report of the moment.
+    pub fn status(&self) -> Status {
+        let mut status = Status::new(
+            env!("CARGO_PKG_VERSION"),
+            &self.parts.settings,
+            DisplayDriver::Virtual,
+            self.parts.modes.first().copied(),
+        );
+        status.uptime_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let decoder = |screen: usize, slot: SlotId| {
+            let held = self
+                .held
+                .values()
+                .find(|held| held.screen.0 == screen && held.slot == slot)?;
+            held.decoder.clone()
+        };
+        status::fill(&mut status, &self.parts.player.snapshot(), decoder);
+        status::gauge(&mut status, &self.parts.gauges, self.parts.sound.as_deref());
+        status
+    }
+}
+
+/// The loudness that the settings ask for.
+pub fn volume(settings: &Settings) -> f32 {
+    match settings.mute {
+        true => 0.0,
+        false => settings.volume.get() as f32,
+    }
+}
+
+/// Where the report goes.
+pub fn write_report(path: &PathBuf, status: &Status) -> anyhow::Result<()> {
+    use anyhow::Context;
+    let mut text = serde_json::to_string_pretty(status)?;
+    text.push('\n');
+    std::fs::write(path, text).with_context(|| format!("writing the report {}", path.display()))
+}
+
+/// What is said of an item in reports.
+pub fn item_status(
+    item: &crate::domain::playlist::Item,
+    length: Option<crate::domain::units::MediaTime>,
+) -> ItemStatus {
+    ItemStatus::new(item, length)
+}

@@ -1,0 +1,406 @@
+//! Start and end: from the arguments to running threads, and back to an exit status.
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+    sync::{
+        Arc,
+        mpsc::{Sender, channel},
+    },
+};
+
+use anyhow::{Context, anyhow, bail};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    control,
+    control_server::{Host, HttpServer, Refused, UnixServer},
+    domain::{
+        config::{Defaults, DisplayKind, FrameLimit, Hardware, Input, Settings},
+        pacing::Patience,
+        player::Player,
+        playlist::Playlist,
+        units::{Mode, Size},
+    },
+    gst::{self, DecoderOptions},
+    kms::{
+        Display,
+        virtual_display::{self, VirtualDisplay},
+    },
+    os::{
+        config_files::{self, MainFile},
+        doorbell::Doorbell,
+    },
+    player::{
+        app::{self, App, Ending, Event, Parts},
+        args::{Args, Pace},
+        gauges::Gauges,
+        loader::Loader,
+        logging,
+        mixer::{Listener, Mixer},
+        presenter::{self, Presenter},
+        sound,
+        status::SoundGauge,
+        wav::WavCapture,
+    },
+};
+
+/// Why the player did not run to its end: what to tell, and the exit status.
+struct Failed {
+    error: anyhow::Error,
+    status: u8,
+}
+
+/// A fault in what somebody wrote: arguments, configuration or playlist.
+const BAD_INPUT: u8 = 2;
+
+/// A fault while running.
+const BROKEN: u8 = 1;
+
+/// Runs the daemon; answers its exit status.
+pub fn main() -> ExitCode {
+    let args = Args::of_process();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            // The message is for whoever started us, in full, on one line.
+            let _ = writeln!(io::stderr(), "museboxd: {:#}", failed.error);
+            ExitCode::from(failed.status)
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<(), Failed> {
+    let bad = |error| Failed {
+        error,
+        status: BAD_INPUT,
+    };
+    let broken = |error| Failed {
+        error,
+        status: BROKEN,
+    };
+    let (settings, playlist) = read(args).map_err(bad)?;
+    if settings.display.kind == DisplayKind::Kms {
+        let advice = "the kernel's display is not supported yet; use --display virtual";
+        return Err(bad(anyhow!(advice)));
+    }
+    logging::init(settings.log_level.filter());
+    let bell = Doorbell::new()
+        .context("making an eventfd")
+        .map_err(broken)?;
+    let modes = vec![settings.display.mode_or_default(); settings.screens.len()];
+    let display = display(args, modes.clone()).map_err(broken)?;
+    gst::init().map_err(|err| broken(anyhow!(err)))?;
+    for name in gst::prefer(&settings.decoder.prefer, &settings.decoder.avoid) {
+        log::warn!(decoder = name.as_str(); "GStreamer has no element of this name");
+    }
+    play(args, settings, playlist, display, modes, bell).map_err(broken)
+}
+
+/// Reads the configuration and the playlist that it names.
+fn read(args: &Args) -> anyhow::Result<(Settings, Option<Arc<Playlist>>)> {
+    let (path, presence) = match &args.config {
+        Some(path) => (path.as_path(), MainFile::Required),
+        None => (Path::new(config_files::DEFAULT_PATH), MainFile::Optional),
+    };
+    let input = Input::read(&config_files::read(path, presence)?)?;
+    let name = nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok());
+    let defaults = Defaults {
+        name: name.unwrap_or_else(|| "musebox".to_owned()),
+        socket: control::default_socket(),
+        state_dir: control::default_state_dir(),
+    };
+    let settings = args.over(input.settings(defaults));
+    let playlist = settings
+        .playlist
+        .as_deref()
+        .map(read_playlist)
+        .transpose()?;
+    Ok((settings, playlist))
+}
+
+fn read_playlist(path: &Path) -> anyhow::Result<Arc<Playlist>> {
+    let shown = path.display();
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("reading the playlist {shown}"))?;
+    let playlist = Playlist::from_json(&text).map_err(|err| anyhow!("{shown}: {err}"))?;
+    let path =
+        std::path::absolute(path).with_context(|| format!("finding the folder of {shown}"))?;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    Ok(Arc::new(playlist.resolve(&folder.to_string_lossy())))
+}
+
+fn display(args: &Args, modes: Vec<Mode>) -> anyhow::Result<VirtualDisplay> {
+    let pace = match args.pace {
+        Pace::Real => virtual_display::Pace::Real,
+        Pace::Lockstep => virtual_display::Pace::Lockstep,
+    };
+    let display = VirtualDisplay::new(modes, pace);
+    let Some(path) = &args.capture else {
+        return Ok(display);
+    };
+    let output: Box<dyn Write + Send> = match path.as_os_str() == "-" {
+        true => Box::new(io::stdout()),
+        false => Box::new(
+            File::create(path).with_context(|| format!("making the capture {}", path.display()))?,
+        ),
+    };
+    display.with_capture(output).context("starting the capture")
+}
+
+/// Where the sound goes, and who knows about it.
+struct Sound {
+    listener: Option<Listener>,
+    gauge: Option<Arc<dyn SoundGauge>>,
+    capture: Option<WavCapture>,
+}
+
+fn open_sound(args: &Args, settings: &Settings) -> anyhow::Result<Sound> {
+    if let Some(path) = &args.capture_audio {
+        let (sender, receiver) = channel();
+        let capture = WavCapture::start(path, receiver)?;
+        let lead = crate::domain::units::MediaTime::ZERO;
+        return Ok(Sound {
+            listener: Some(Listener { lead, sender }),
+            gauge: None,
+            capture: Some(capture),
+        });
+    }
+    if !settings.audio.enabled || args.pace == Pace::Lockstep {
+        return Ok(Sound {
+            listener: None,
+            gauge: None,
+            capture: None,
+        });
+    }
+    let (listener, state) =
+        sound::start(settings.audio.clone()).context("starting the sound output")?;
+    Ok(Sound {
+        listener: Some(listener),
+        gauge: Some(state),
+        capture: None,
+    })
+}
+
+fn play(
+    args: &Args,
+    settings: Settings,
+    playlist: Option<Arc<Playlist>>,
+    display: VirtualDisplay,
+    modes: Vec<Mode>,
+    bell: Doorbell,
+) -> anyhow::Result<()> {
+    let (events, incoming) = channel();
+    let control = Control::start(&settings, args.socket.is_some(), events.clone())?;
+    let sound = open_sound(args, &settings)?;
+    let gauges = Arc::new(Gauges::default());
+    let (orders, ordered) = channel();
+    let (garbage, reaped) = channel();
+    std::thread::Builder::new()
+        .name("reaper".into())
+        .spawn(move || reaped.into_iter().for_each(drop))?;
+
+    let presenter = Presenter::new(
+        Display::Virtual(display),
+        bell.clone(),
+        ordered,
+        Box::new({
+            let events = events.clone();
+            move |notice| drop(events.send(Event::Presenter(notice)))
+        }),
+        garbage,
+        gauges.clone(),
+        presenter::Settings {
+            patience: match args.pace {
+                Pace::Real => Patience::GoOn,
+                Pace::Lockstep => Patience::Wait,
+            },
+            duration: args.duration,
+            fit: settings.fit,
+            background: [
+                settings.background.red,
+                settings.background.green,
+                settings.background.blue,
+            ],
+        },
+        Mixer::new(sound.listener, app::volume(&settings)),
+    );
+    let presenting = std::thread::Builder::new()
+        .name("presenter".into())
+        .spawn(move || presenter.run())?;
+
+    let decoders = DecoderOptions {
+        software_only: settings.decoder.hardware == Hardware::Never,
+        frame_limit: match settings.decoder.frame_limit {
+            FrameLimit::None => None,
+            FrameLimit::Frames(limit) => Some(limit),
+        },
+    };
+    let screen = modes
+        .iter()
+        .map(|mode| mode.size)
+        .fold(Size::new(1, 1), |one, other| {
+            Size::new(one.width.max(other.width), one.height.max(other.height))
+        });
+    let again = args.clone();
+    let mut app = App::new(Parts {
+        player: Player::new(
+            settings.screens.clone(),
+            args.rounds.map(std::num::NonZeroU64::get),
+        ),
+        settings,
+        playlist,
+        reread: Box::new(move || read(&again)),
+        loader: Loader {
+            bell: bell.clone(),
+            decoders,
+            screen,
+        },
+        events,
+        orders: orders.clone(),
+        bell: bell.clone(),
+        gauges,
+        modes,
+        sound: sound.gauge,
+    });
+    let ending = app.run(&incoming);
+    let status = app.status();
+
+    let _ = orders.send(presenter::Order::Quit);
+    bell.ring();
+    let (mut display, mixer) = presenting
+        .join()
+        .map_err(|_| anyhow!("the presenter has died"))?;
+    drop(mixer);
+    let captured = display.finish_capture();
+    let heard = sound.capture.map_or(Ok(()), WavCapture::finish);
+    drop(app);
+    control.stop();
+    if let Some(path) = &args.report {
+        app::write_report(path, &status)?;
+    }
+    captured?;
+    heard?;
+    match ending {
+        Ending::Clean => Ok(()),
+        Ending::Broken(why) => bail!(why),
+    }
+}
+
+/// The thread that serves the control socket and takes signals.
+struct Control {
+    stop: tokio::sync::watch::Sender<()>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Control {
+    fn start(settings: &Settings, required: bool, events: Sender<Event>) -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (stop, stopped) = tokio::sync::watch::channel(());
+        let (socket, http) = (settings.control.socket.clone(), settings.control.http);
+        let host = Host::new({
+            let events = events.clone();
+            move |request| {
+                events
+                    .send(Event::Control(request))
+                    .map_err(|_| Refused::Gone)
+            }
+        });
+        let unix = match runtime.block_on(UnixServer::bind(&socket)) {
+            Ok(server) => Some(server),
+            Err(err) if required => return Err(err.into()),
+            Err(err) => {
+                log::warn!(err = err.to_string().as_str(); "no control socket");
+                None
+            }
+        };
+        let http = http
+            .map(|address| runtime.block_on(HttpServer::bind(address)))
+            .transpose();
+        let http = http.context("serving the live page")?;
+        if let Some(http) = &http {
+            log::info!("live picture at http://{}/", http.address());
+        }
+        let signals = runtime
+            .block_on(async { Signals::new() })
+            .context("taking signals")?;
+        let thread = std::thread::Builder::new()
+            .name("control".into())
+            .spawn(move || {
+                runtime.block_on(async move {
+                    let ended = || {
+                        let mut stopped = stopped.clone();
+                        // Nobody ever sends: this ends when the other half is dropped.
+                        async move { while stopped.changed().await.is_ok() {} }
+                    };
+                    let unix = async {
+                        if let Some(unix) = unix {
+                            unix.serve(host.clone(), ended()).await
+                        } else {
+                            Ok(())
+                        }
+                    };
+                    let http = async {
+                        if let Some(http) = http {
+                            http.serve(host.clone(), ended()).await
+                        } else {
+                            Ok(())
+                        }
+                    };
+                    let forward = async {
+                        tokio::select! {
+                            () = signals.forward(&events) => {}
+                            () = ended() => {}
+                        }
+                    };
+                    let (unix, http, ()) = tokio::join!(unix, http, forward);
+                    for err in [unix, http].into_iter().filter_map(Result::err) {
+                        log::warn!(err = err.to_string().as_str(); "the control socket failed");
+                    }
+                });
+            })?;
+        Ok(Self { stop, thread })
+    }
+
+    fn stop(self) {
+        drop(self.stop);
+        if self.thread.join().is_err() {
+            log::error!("the control thread has died");
+        }
+    }
+}
+
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn forward(mut self, events: &Sender<Event>) {
+        loop {
+            let event = tokio::select! {
+                _ = self.terminate.recv() => Event::Terminate,
+                _ = self.interrupt.recv() => Event::Terminate,
+                _ = self.hang_up.recv() => Event::Reload,
+            };
+            if events.send(event).is_err() {
+                return;
+            }
+        }
+    }
+}
