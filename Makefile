@@ -1,0 +1,34 @@
+# The two commands are `make demo` and `make test`. All of them install what they need.
+
+.PHONY: help demo test check bench coverage
+
+help:
+	@echo "make demo              play the sample on a virtual display until Ctrl-C"
+	@echo "make demo SECONDS=20   the same, for 20 seconds"
+	@echo "make test              every check and test"
+	@echo "make check             the quick ones"
+	@echo "make bench             side by side with other players"
+	@echo "make coverage          which lines the tests run"
+
+# The dev profile is optimised enough to play (see Cargo.toml), and the tests use it, too.
+demo:
+	@tests/setup demo
+	@cargo build --bins
+	@tests/demo $(SECONDS)
+
+test:
+	@tests/suite
+
+check:
+	@cargo fmt --check
+	@cargo clippy --all-targets -- -D warnings
+	@cargo test --lib --bins --test layering --test docs --test sequencer --test playlist_file --test config_doc \
+		--test status_schema
+
+bench:
+	@tests/setup bench
+	@benches/run
+
+coverage:
+	@tests/setup coverage
+	@tests/coverage
