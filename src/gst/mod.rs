@@ -11,12 +11,14 @@ mod pipeline;
 mod slot;
 mod sound;
 mod speaker;
+mod trial;
 mod uri_source;
 
 pub use decoders::{DecoderOptions, prefer};
 pub use fetch::fetch;
 pub use slot::{Opening, Slot, SlotNews, Source, open};
-pub use speaker::{LEAD, Speaker};
+pub use speaker::{LEAD, Speaker, probe};
+pub use trial::{Heard, Trial, trial};
 
 /// Prepares GStreamer; must come before anything else of this module, and after the display was opened.
 pub fn init() -> Result<(), String> {

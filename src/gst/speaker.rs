@@ -19,6 +19,11 @@ use crate::{
 /// How much before its time the output wants its sound.
 pub const LEAD: MediaTime = MediaTime::from_millis(200);
 
+/// Tells whether an output can be opened, by opening and closing it.
+pub fn probe(sink: &str, device: Option<&str>) -> Result<(), String> {
+    Speaker::build(sink, device, MediaTime::ZERO).map(drop)
+}
+
 /// An open sound output.
 pub struct Speaker {
     pipeline: gst::Pipeline,
@@ -33,6 +38,18 @@ impl Speaker {
     /// Opens an output described as for `gst-launch`, such as `alsasink`. `epoch` is display time 0 on the monotonic
     /// clock.
     pub fn open(sink: &str, device: Option<&str>, epoch: MediaTime) -> Result<Self, String> {
+        let speaker = Self::build(sink, device, epoch)?;
+        let playing = speaker.pipeline.set_state(gst::State::Playing);
+        playing.map_err(|_| {
+            speaker
+                .fault()
+                .unwrap_or_else(|| format!("{sink} does not play"))
+        })?;
+        Ok(speaker)
+    }
+
+    /// An output whose device is open, and does not play yet.
+    fn build(sink: &str, device: Option<&str>, epoch: MediaTime) -> Result<Self, String> {
         let caps = gst::Caps::builder("audio/x-raw")
             .field("format", "F32LE")
             .field("layout", "interleaved")
@@ -81,12 +98,6 @@ impl Speaker {
             speaker
                 .fault()
                 .unwrap_or_else(|| format!("{sink} cannot be opened"))
-        })?;
-        let playing = speaker.pipeline.set_state(gst::State::Playing);
-        playing.map_err(|_| {
-            speaker
-                .fault()
-                .unwrap_or_else(|| format!("{sink} does not play"))
         })?;
         Ok(speaker)
     }

@@ -32,6 +32,7 @@ use crate::{
     player::{
         cards,
         changes::Changes,
+        doctor::{self, Patient},
         gauges::Gauges,
         loader::{Loaded, Loader},
         pictures,
@@ -461,7 +462,13 @@ impl App {
             }
             Request::Watch(reply) => drop(reply.send(self.watchers.subscribe())),
             Request::Doctor(reply) => {
-                crate::player::doctor::answer(self.parts.settings.clone(), self.status(), reply);
+                let patient = Patient {
+                    settings: self.parts.settings.clone(),
+                    status: self.status(),
+                    playlist: self.parts.playlist.clone(),
+                    decoders: self.parts.loader.decoders.clone(),
+                };
+                doctor::answer(patient, reply);
             }
         }
     }
