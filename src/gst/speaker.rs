@@ -16,40 +16,40 @@ use crate::{
     },
 };
 
-/// How much before its time the output wants its sound.
+/// How much before its time the output wants its sound: the sink's buffer, and as much again for a busy machine.
 pub const LEAD: MediaTime = MediaTime::from_millis(200);
+
+/// What a sink is told unless its description says otherwise: property and value.
+///
+/// Its buffer is shorter than [`LEAD`], or sound would come when its time in the device has passed. Where the device's
+/// clock runs differently, GStreamer's 40 ms of tolerance can be heard as bad lip-sync.
+const TUNING: [(&str, &str); 3] = [
+    ("buffer-time", "100000"),           // microseconds
+    ("drift-tolerance", "10000"),        // microseconds
+    ("alignment-threshold", "10000000"), // nanoseconds
+];
+
+/// So much sound waits only for a device that takes none, in bytes: five seconds.
+const STUCK: u64 = 5 * SOUND_RATE as u64 * SOUND_CHANNELS as u64 * 4;
 
 /// Tells whether an output can be opened, by opening and closing it.
 pub fn probe(sink: &str, device: Option<&str>) -> Result<(), String> {
-    Speaker::build(sink, device, MediaTime::ZERO).map(drop)
+    Speaker::open(sink, device).map(drop)
 }
 
 /// An open sound output.
 pub struct Speaker {
     pipeline: gst::Pipeline,
     source: gst_app::AppSrc,
+    sink: gst::Bin,
     device: String,
-    /// When display time 0 was, on the monotonic clock.
-    epoch: MediaTime,
+    /// The number of the sample that comes next; nothing before the first.
     next: Option<i64>,
 }
 
 impl Speaker {
-    /// Opens an output described as for `gst-launch`, such as `alsasink`. `epoch` is display time 0 on the monotonic
-    /// clock.
-    pub fn open(sink: &str, device: Option<&str>, epoch: MediaTime) -> Result<Self, String> {
-        let speaker = Self::build(sink, device, epoch)?;
-        let playing = speaker.pipeline.set_state(gst::State::Playing);
-        playing.map_err(|_| {
-            speaker
-                .fault()
-                .unwrap_or_else(|| format!("{sink} does not play"))
-        })?;
-        Ok(speaker)
-    }
-
-    /// An output whose device is open, and does not play yet.
-    fn build(sink: &str, device: Option<&str>, epoch: MediaTime) -> Result<Self, String> {
+    /// Opens an output described as for `gst-launch`, such as `alsasink`. It plays from its first samples on.
+    pub fn open(sink: &str, device: Option<&str>) -> Result<Self, String> {
         let caps = gst::Caps::builder("audio/x-raw")
             .field("format", "F32LE")
             .field("layout", "interleaved")
@@ -63,14 +63,7 @@ impl Speaker {
             .build();
         let bin =
             gst::parse::bin_from_description(sink, true).map_err(|err| format!("{sink}: {err}"))?;
-        if let Some(device) = device {
-            let mut sinks = bin.iterate_sinks();
-            while let Ok(Some(element)) = sinks.next() {
-                if element.has_property("device") {
-                    element.set_property("device", device);
-                }
-            }
-        }
+        tune(&bin, sink, device);
         let pipeline = gst::Pipeline::new();
         let (convert, resample) = (
             pipeline::element("audioconvert")?,
@@ -82,24 +75,20 @@ impl Speaker {
         )?;
         pipeline.use_clock(Some(&gst::SystemClock::obtain()));
         pipeline.set_start_time(gst::ClockTime::NONE);
-        pipeline.set_base_time(gst::ClockTime::from_nseconds(
-            epoch.nanos().max(0).unsigned_abs(),
-        ));
         let speaker = Self {
             pipeline,
             source,
+            sink: bin,
             device: device.map_or_else(|| sink.to_owned(), |device| format!("{sink} {device}")),
-            epoch,
             next: None,
         };
         // A device that is not there fails here, before any sound is wasted on it.
-        let ready = speaker.pipeline.set_state(gst::State::Ready);
-        ready.map_err(|_| {
-            speaker
+        match speaker.pipeline.set_state(gst::State::Ready) {
+            Ok(_) => Ok(speaker),
+            Err(_) => Err(speaker
                 .fault()
-                .unwrap_or_else(|| format!("{sink} cannot be opened"))
-        })?;
-        Ok(speaker)
+                .unwrap_or_else(|| format!("{sink} cannot be opened"))),
+        }
     }
 
     /// What plays the sound.
@@ -107,10 +96,23 @@ impl Speaker {
         &self.device
     }
 
-    /// Plays interleaved samples of which the first has this number on the display clock, at 48 kHz.
-    pub fn play(&mut self, start: i64, samples: &[f32]) -> Result<(), String> {
+    /// Plays interleaved samples of which the first has this number on the display clock, at 48 kHz. Display time 0
+    /// was at `epoch` on the monotonic clock, once for all.
+    pub fn play(&mut self, epoch: MediaTime, start: i64, samples: &[f32]) -> Result<(), String> {
+        if self.next.is_none() {
+            let epoch = gst::ClockTime::from_nseconds(epoch.nanos().max(0).unsigned_abs());
+            self.pipeline.set_base_time(epoch);
+            if self.pipeline.set_state(gst::State::Playing).is_err() {
+                return Err(self
+                    .fault()
+                    .unwrap_or_else(|| format!("{} does not play", self.device)));
+            }
+        }
         if let Some(fault) = self.fault() {
             return Err(fault);
+        }
+        if self.source.current_level_bytes() > STUCK {
+            return Err(format!("{} takes no sound", self.device));
         }
         let bytes: Vec<u8> = samples
             .iter()
@@ -131,11 +133,18 @@ impl Speaker {
             .map_err(|err| err.to_string())
     }
 
-    /// How much later than its picture the sound is heard, in milliseconds; nothing before it is heard.
+    /// How much later than its picture the sound is heard, in milliseconds; nothing before it is heard, and for a
+    /// sink without a clock.
+    ///
+    /// The sink places samples by its device's clock, corrected now and then; this is by how much that clock, which
+    /// counts the samples that have left the device, is behind the display's now.
     pub fn offset_ms(&self) -> Option<f64> {
-        let heard = self.pipeline.query_position::<gst::ClockTime>()?;
-        let now = clock::monotonic() - self.epoch;
-        (heard > gst::ClockTime::ZERO).then(|| (now - pipeline::time(heard)).millis())
+        let device = self.sink.provide_clock()?;
+        let heard = device.internal_time();
+        let now = clock::monotonic();
+        let at = device.adjust_unlocked(heard);
+        (heard > gst::ClockTime::ZERO && self.next.is_some())
+            .then(|| (now - pipeline::time(at)).millis())
     }
 
     /// What has gone wrong, if anything has.
@@ -155,6 +164,21 @@ impl Drop for Speaker {
     fn drop(&mut self) {
         if self.pipeline.set_state(gst::State::Null).is_err() {
             log::warn!("the sound output refuses to close");
+        }
+    }
+}
+
+/// Sets the device, and what the description leaves open of [`TUNING`].
+fn tune(bin: &gst::Bin, description: &str, device: Option<&str>) {
+    let mut sinks = bin.iterate_sinks();
+    while let Ok(Some(element)) = sinks.next() {
+        if let Some(device) = device.filter(|_| element.has_property("device")) {
+            element.set_property("device", device);
+        }
+        for (property, value) in TUNING {
+            if element.has_property(property) && !description.contains(property) {
+                element.set_property_from_str(property, value);
+            }
         }
     }
 }

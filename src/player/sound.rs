@@ -1,9 +1,13 @@
-//! The sound output's thread: opens the device when there is sound, and does without where there is none.
+//! The sound output's thread: opens the device, and does without where there is none.
+//!
+//! A device that hangs while it is opened or closed holds up nobody: both happen on threads of their own, and what
+//! cannot be played meanwhile is dropped.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{Receiver, Sender, channel},
+        mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel},
     },
     time::{Duration, Instant},
 };
@@ -18,10 +22,13 @@ use crate::{
 };
 
 /// How long to wait before a device that failed is tried again.
-const RETRY: Duration = Duration::from_secs(10);
+const RETRY: Duration = Duration::from_secs(5);
 
 /// How often the offset is measured.
 const MEASURE: Duration = Duration::from_secs(1);
+
+/// The offset that is told is the median of so many measurements: single ones are off by a period of the device.
+const MEASUREMENTS: usize = 9;
 
 /// What the sound output tells about itself.
 #[derive(Debug, Default)]
@@ -53,43 +60,176 @@ impl SoundGauge for SoundState {
 pub fn start(settings: AudioSettings) -> std::io::Result<(Listener, Arc<SoundState>)> {
     let (sender, receiver): (Sender<Mixed>, Receiver<Mixed>) = channel();
     let state = Arc::new(SoundState::default());
-    let told = state.clone();
+    let mut output = Output {
+        settings,
+        told: state.clone(),
+        device: Device::Closed { since: None },
+        complained: false,
+    };
     std::thread::Builder::new()
         .name("sound".into())
-        .spawn(move || play(&settings, &receiver, &told))?;
+        .spawn(move || output.run(&receiver))?;
     Ok((Listener { lead: LEAD, sender }, state))
 }
 
-fn play(settings: &AudioSettings, sound: &Receiver<Mixed>, state: &SoundState) {
-    let mut speaker: Option<Speaker> = None;
-    let (mut tried, mut measured, mut complained): (Option<Instant>, Instant, bool) =
-        (None, Instant::now(), false);
-    while let Ok(mixed) = sound.recv() {
-        if speaker.is_none() && tried.is_none_or(|tried| tried.elapsed() >= RETRY) {
-            tried = Some(Instant::now());
-            match Speaker::open(&settings.sink, settings.device.as_deref(), mixed.epoch) {
-                Ok(opened) => {
-                    log::info!(device = opened.device(); "sound output opened");
-                    state.tell(Some(opened.device().to_owned()), None);
-                    (speaker, complained) = (Some(opened), false);
-                }
-                Err(err) if !complained => {
-                    complained = true;
-                    log::warn!(err = err.as_str(); "no sound output; playing without sound, and trying again");
-                }
-                Err(_) => {}
+/// The way to the device.
+enum Device {
+    /// It is not there; it failed at this time, or was never tried.
+    Closed { since: Option<Instant> },
+    /// It is being opened.
+    Opening(Receiver<Result<Speaker, String>>),
+    /// It plays.
+    Open {
+        speaker: Speaker,
+        measured: Instant,
+        offsets: Offsets,
+    },
+}
+
+struct Output {
+    settings: AudioSettings,
+    told: Arc<SoundState>,
+    device: Device,
+    /// Whether it was told that there is no sound, since there last was.
+    complained: bool,
+}
+
+impl Output {
+    /// Plays what comes, until nothing will come any more.
+    fn run(&mut self, sound: &Receiver<Mixed>) {
+        loop {
+            self.open();
+            match sound.recv_timeout(MEASURE) {
+                Ok(mixed) => self.play(&mixed),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
             }
         }
-        let Some(open) = &mut speaker else { continue };
-        if let Err(err) = open.play(mixed.start, &mixed.samples) {
-            log::warn!(err = err.as_str(); "the sound output failed; trying again");
-            state.tell(None, None);
-            (speaker, tried) = (None, Some(Instant::now()));
-            continue;
+    }
+
+    /// Goes on with opening the device, if it is not open.
+    fn open(&mut self) {
+        match &self.device {
+            Device::Open { .. } => {}
+            Device::Closed { since } => {
+                if since.is_none_or(|since| since.elapsed() >= RETRY) {
+                    self.device = match opening(self.settings.clone()) {
+                        Ok(opening) => Device::Opening(opening),
+                        Err(_) => closed_now(),
+                    };
+                }
+            }
+            Device::Opening(answer) => match answer.try_recv() {
+                Ok(Ok(speaker)) => {
+                    log::info!(device = speaker.device(); "sound output opened");
+                    self.told.tell(Some(speaker.device().to_owned()), None);
+                    self.device = Device::Open {
+                        speaker,
+                        measured: Instant::now(),
+                        offsets: Offsets::default(),
+                    };
+                }
+                Ok(Err(err)) => self.fail(&err),
+                Err(TryRecvError::Disconnected) => self.fail("opening it failed"),
+                Err(TryRecvError::Empty) => {}
+            },
+        }
+    }
+
+    fn play(&mut self, mixed: &Mixed) {
+        let Device::Open {
+            speaker,
+            measured,
+            offsets,
+        } = &mut self.device
+        else {
+            return;
+        };
+        if let Err(err) = speaker.play(mixed.epoch, mixed.start, &mixed.samples) {
+            return self.fail(&err);
         }
         if measured.elapsed() >= MEASURE {
-            measured = Instant::now();
-            state.tell(Some(open.device().to_owned()), open.offset_ms());
+            *measured = Instant::now();
+            if let Some(offset) = speaker.offset_ms() {
+                offsets.add(offset);
+            }
+            self.complained = false;
+            self.told
+                .tell(Some(speaker.device().to_owned()), offsets.median());
         }
+    }
+
+    /// There is no device now; says so once.
+    fn fail(&mut self, err: &str) {
+        if !self.complained {
+            log::warn!(err; "no sound output; playing without sound, and trying again");
+            self.complained = true;
+        }
+        self.told.tell(None, None);
+        let failed = std::mem::replace(&mut self.device, closed_now());
+        if let Device::Open { speaker, .. } = failed {
+            let closing = std::thread::Builder::new().name("sound-close".into());
+            if let Err(err) = closing.spawn(move || drop(speaker)) {
+                log::warn!(err = err.to_string().as_str(); "no thread to close the sound output");
+            }
+        }
+    }
+}
+
+fn closed_now() -> Device {
+    Device::Closed {
+        since: Some(Instant::now()),
+    }
+}
+
+/// Opens a device on a thread of its own.
+fn opening(settings: AudioSettings) -> std::io::Result<Receiver<Result<Speaker, String>>> {
+    let (sender, answer) = channel();
+    std::thread::Builder::new()
+        .name("sound-open".into())
+        .spawn(move || {
+            // If nobody waits any more, the device is closed again.
+            let opened = Speaker::open(&settings.sink, settings.device.as_deref());
+            let _ = sender.send(opened);
+        })?;
+    Ok(answer)
+}
+
+/// The last measurements of the offset, oldest first.
+#[derive(Debug, Default)]
+struct Offsets(VecDeque<f64>);
+
+impl Offsets {
+    fn add(&mut self, offset_ms: f64) {
+        if self.0.len() == MEASUREMENTS {
+            self.0.pop_front();
+        }
+        self.0.push_back(offset_ms);
+    }
+
+    fn median(&self) -> Option<f64> {
+        let mut sorted: Vec<f64> = self.0.iter().copied().collect();
+        sorted.sort_by(f64::total_cmp);
+        sorted.get(sorted.len() / 2).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_measurement_that_is_far_off_does_not_count() {
+        let mut offsets = Offsets::default();
+        assert_eq!(offsets.median(), None);
+        for offset in [3.0, 900.0, 4.0] {
+            offsets.add(offset);
+        }
+        assert_eq!(offsets.median(), Some(4.0));
+        for _ in 0..MEASUREMENTS {
+            offsets.add(-7.0);
+        }
+        assert_eq!(offsets.median(), Some(-7.0));
+        assert_eq!(offsets.0.len(), MEASUREMENTS);
     }
 }
