@@ -73,7 +73,7 @@ def markdown(result):
     lines = [
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB; GStreamer {machine['gstreamer']}, "
         f"mpv {machine['mpv']}; load average {load['before']:.1f} before and {load['after']:.1f} after; "
-        f"took {result['took_s']} s. Each figure: median (least to most).",
+        f"nice {machine['nice']}; took {result['took_s']} s. Each figure: median (least to most).",
         "",
     ]
     for part in result["play"]:
