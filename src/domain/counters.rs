@@ -1,9 +1,9 @@
 //! What a display counts about itself.
 
-use crate::domain::units::MediaTime;
+use crate::domain::units::{MediaTime, Rate};
 
-/// A frame's ideal share of vblanks is rounded to nanoseconds in two places.
-const TOLERANCE: MediaTime = MediaTime::from_nanos(2_000);
+/// How far from half a vblank a time may be and still be rounded either way: containers round their time stamps.
+const TIE: f64 = 0.06;
 
 /// Counts since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,13 +31,18 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// A frame that comes on now and is meant to stand for `duration`; nothing for a still.
-    pub fn begin(duration: Option<MediaTime>, period: MediaTime) -> Self {
+    /// A frame that comes on now and is meant to stand from `target` for `duration`, on a display of this rate.
+    /// Without a duration it may stand as long as it wants.
+    ///
+    /// Its share is the vblanks to which its time is nearest, at least one.
+    pub fn begin(target: MediaTime, duration: Option<MediaTime>, rate: Rate) -> Self {
+        let vblanks = |time: MediaTime| time.seconds() * rate.as_hertz();
         let share = duration
             .filter(|duration| *duration > MediaTime::ZERO)
             .map(|duration| {
-                let nanos = (duration - TOLERANCE).nanos().max(1).unsigned_abs();
-                nanos.div_ceil(period.nanos().max(1).unsigned_abs())
+                let first = (vblanks(target) - 0.5 - TIE).ceil();
+                let after = (vblanks(target + duration) + 0.5 + TIE).floor();
+                (after - first).max(1.0) as u64
             });
         Self { vblanks: 0, share }
     }
@@ -60,27 +65,39 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::units::Rate;
+
+    const HZ60: Rate = Rate::hertz(60);
 
     #[test]
-    fn a_frame_repeats_when_it_stands_longer_than_its_share_rounded_up() {
-        let period = Rate::hertz(60).period();
-        for (rate, share) in [(60, 1), (30, 2), (25, 3), (24, 3), (50, 2), (120, 1)] {
-            let mut standing = Standing::begin(Some(MediaTime::from_scale(1, rate)), period);
+    fn a_frame_repeats_when_it_stands_longer_than_the_vblanks_nearest_to_it() {
+        // 25 Hz on 60 Hz: 2.4 vblanks a frame, so the shares go 2, 3, 2, 3, 2.
+        for (frame, share) in [(0, 2), (1, 3), (2, 2), (3, 3), (4, 2), (5, 2)] {
+            let target = MediaTime::from_scale(frame, 25);
+            let mut standing = Standing::begin(target, Some(MediaTime::from_millis(40)), HZ60);
             assert_eq!(
-                (1..=share).map(|_| standing.stood(1)).sum::<u64>(),
+                (0..share).map(|_| standing.stood(1)).sum::<u64>(),
                 0,
-                "{rate}"
+                "{frame}"
             );
-            assert_eq!(standing.stood(3), 3, "{rate}");
+            assert_eq!(standing.stood(3), 3, "{frame}");
         }
     }
 
     #[test]
-    fn a_still_never_repeats() {
-        let mut standing = Standing::begin(None, Rate::hertz(60).period());
-        assert_eq!(standing.stood(10_000), 0);
-        let mut held = Standing::begin(Some(MediaTime::from_millis(40)), Rate::hertz(60).period());
+    fn a_faster_clip_has_a_share_of_one() {
+        let mut standing = Standing::begin(
+            MediaTime::from_scale(7, 240),
+            Some(MediaTime::from_scale(1, 240)),
+            HZ60,
+        );
+        assert_eq!((standing.stood(1), standing.stood(1)), (0, 1));
+    }
+
+    #[test]
+    fn a_picture_at_rest_never_repeats() {
+        let mut still = Standing::begin(MediaTime::ZERO, None, HZ60);
+        assert_eq!(still.stood(10_000), 0);
+        let mut held = Standing::begin(MediaTime::ZERO, Some(MediaTime::from_millis(40)), HZ60);
         held.rest();
         assert_eq!(held.stood(100), 0);
     }

@@ -101,6 +101,26 @@ impl Showing {
         }
     }
 
+    /// How many frames before `cut` have not been taken: those that will never be shown when it ends there.
+    fn left_over(&self, cut: MediaTime) -> u32 {
+        let Some(last) = self
+            .last
+            .filter(|last| last.duration > MediaTime::ZERO && !self.traits.still)
+        else {
+            return 0;
+        };
+        if self.is_over() {
+            return 0;
+        }
+        let end = self
+            .length
+            .map_or(cut - self.start, |length| length.min(cut - self.start));
+        let gap = (end - last.pts - last.duration + last.duration.half())
+            .nanos()
+            .max(0);
+        u32::try_from(gap / last.duration.nanos()).unwrap_or(u32::MAX)
+    }
+
     /// Whether it is one picture that stands.
     pub fn is_still(&self) -> bool {
         self.traits.still
@@ -269,10 +289,24 @@ impl Programme {
         self.next = None;
     }
 
-    /// The real length of an opening has become known.
+    /// The real length of an opening has become known: the showing ends with it, and what was cued for the end that
+    /// was expected comes then.
     pub fn end_known(&mut self, load: LoadId, length: MediaTime) {
-        if let Some(showing) = self.current.as_mut().filter(|showing| showing.load == load) {
-            showing.length = Some(showing.length.map_or(length, |known| known.min(length)));
+        let current = self.current.as_mut();
+        let Some(showing) = current.filter(|showing| showing.load == load) else {
+            return;
+        };
+        let expected = showing.length.replace(length);
+        let Some(expected) = expected.filter(|expected| *expected > length) else {
+            showing.length = expected.or(Some(length));
+            return;
+        };
+        let (was, is) = (showing.start + expected, showing.start + length);
+        if let Some((_, Cue::At(at))) = &mut self.next
+            && *at <= was + TOLERANCE
+            && *at > is
+        {
+            *at = is;
         }
     }
 
@@ -402,6 +436,9 @@ impl Programme {
         }
         for _ in 0..MAX_CHANGES {
             let ending = self.take_frames(cutoff, &queues, &mut plan);
+            if ending == Supply::Ended {
+                self.end_with_the_source();
+            }
             match self.change(vblank, cutoff, &queues, ending, patience, &mut plan)? {
                 Change::Again => {}
                 Change::Done => break,
@@ -442,11 +479,7 @@ impl Programme {
             if key.round > showing.round || showing.target(key) > cutoff || showing.held {
                 return Supply::Enough;
             }
-            if let Some((slot, _)) = plan.show
-                && slot == showing.slot
-            {
-                plan.dropped += 1;
-            }
+            plan.dropped += u32::from(plan.show.is_some());
             plan.show = Some((showing.slot, plan.take[index]));
             plan.take[index] += 1;
             showing.last = Some(key);
@@ -454,6 +487,21 @@ impl Programme {
         match queue.ended || showing.is_over() {
             true => Supply::Ended,
             false => Supply::Empty,
+        }
+    }
+
+    /// The source has ended and all its frames were taken: the showing ends with the last one, whatever length was
+    /// expected.
+    fn end_with_the_source(&mut self) {
+        let Some(showing) = self.current.filter(|showing| !showing.is_over()) else {
+            return;
+        };
+        match (showing.last, showing.length) {
+            (None, Some(_)) => {}
+            (None, None) => self.end_known(showing.load, MediaTime::ZERO),
+            (Some(last), Some(_))
+                if showing.traits.in_place || last.duration == MediaTime::ZERO => {}
+            (Some(last), _) => self.end_known(showing.load, last.pts + last.duration),
         }
     }
 
@@ -481,12 +529,6 @@ impl Programme {
         if showing.is_over() {
             return Ok(Change::Done);
         }
-        if supply == Supply::Ended && showing.length.is_none() {
-            let shown = showing
-                .last
-                .map_or(MediaTime::ZERO, |last| last.pts + last.duration);
-            showing.length = Some(shown);
-        }
         if let Some(end) = showing.end().filter(|end| *end <= cutoff) {
             if matches!(self.next, Some((Next::Hold, _))) {
                 showing.held = true;
@@ -505,9 +547,11 @@ impl Programme {
                 return Ok(Change::Done);
             }
             let (slot, load) = (showing.slot, showing.load);
+            plan.dropped += showing.left_over(end);
             self.previous = Some(*showing);
             showing.round += 1;
             showing.start = end;
+            showing.last = None;
             plan.tell(News::Looped {
                 slot,
                 load,
@@ -536,6 +580,10 @@ impl Programme {
         patience: Patience,
         plan: &mut Plan,
     ) -> Result<Change, Await> {
+        let left_over = match (now, &self.current) {
+            (false, Some(showing)) => showing.left_over(start),
+            (false, None) | (true, _) => 0,
+        };
         match next {
             Next::Show {
                 slot,
@@ -578,8 +626,10 @@ impl Programme {
                 if midway && !showing.traits.still {
                     plan.restart = Some((showing.slot, showing.load, showing.round));
                 }
+                plan.dropped += left_over;
                 showing.start = start;
                 showing.length = length;
+                showing.last = showing.last.filter(|_| showing.traits.still);
                 showing.held = false;
                 showing.ran_out = false;
                 plan.tell(News::Shown {
@@ -589,6 +639,7 @@ impl Programme {
                 });
             }
             Next::Finish => {
+                plan.dropped += left_over + u32::from(plan.show.is_some());
                 plan.finished = true;
                 return Ok(Change::Done);
             }
@@ -615,4 +666,103 @@ enum Supply {
 enum Change {
     Again,
     Done,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PERIOD: MediaTime = MediaTime::from_millis(20);
+
+    fn ms(time: i64) -> MediaTime {
+        MediaTime::from_millis(time)
+    }
+
+    fn frame(pts: i64) -> FrameKey {
+        FrameKey {
+            round: 0,
+            pts: ms(pts),
+            duration: ms(40),
+        }
+    }
+
+    fn show(slot: SlotId, load: u64, length: i64) -> Next {
+        Next::Show {
+            slot,
+            load: LoadId(load),
+            traits: Traits {
+                still: false,
+                in_place: false,
+            },
+            length: Some(ms(length)),
+        }
+    }
+
+    /// A showing of 80 ms that was expected to last 100, and the next one cued for the end that was expected.
+    fn overestimated() -> (Programme, [FrameKey; 2], [FrameKey; 1]) {
+        let mut programme = Programme::default();
+        programme.cue(show(SlotId::A, 1, 100), Cue::At(ms(0)));
+        let frames = [frame(0), frame(40)];
+        let queues = [
+            Queue {
+                frames: &frames,
+                ended: false,
+            },
+            Queue::default(),
+        ];
+        let plan = programme.plan(ms(0), PERIOD, queues, Patience::Wait);
+        assert_eq!(plan.expect("a frame").show, Some((SlotId::A, 0)));
+        programme.cue(show(SlotId::B, 2, 40), Cue::At(ms(100)));
+        (programme, [frame(40), frame(40)], [frame(0)])
+    }
+
+    fn began(plan: Result<Plan, Await>) -> Option<MediaTime> {
+        plan.expect("no wait").news().find_map(|news| match news {
+            News::Shown { start, .. } => Some(start),
+            News::Looped { .. } | News::RanOut { .. } => None,
+        })
+    }
+
+    #[test]
+    fn what_is_cued_for_an_end_that_was_guessed_comes_at_the_end_of_the_source() {
+        let (mut programme, first, second) = overestimated();
+        let queues = |taken: usize| {
+            [
+                Queue {
+                    frames: &first[1..][taken..],
+                    ended: true,
+                },
+                Queue {
+                    frames: &second,
+                    ended: true,
+                },
+            ]
+        };
+        assert_eq!(
+            began(programme.plan(ms(40), PERIOD, queues(0), Patience::Wait)),
+            None
+        );
+        assert_eq!(
+            began(programme.plan(ms(60), PERIOD, queues(1), Patience::Wait)),
+            None
+        );
+        let plan = programme.plan(ms(80), PERIOD, queues(1), Patience::Wait);
+        assert_eq!(began(plan), Some(ms(80)));
+    }
+
+    #[test]
+    fn what_is_cued_for_an_end_that_was_guessed_comes_at_the_end_that_is_known() {
+        let (mut programme, _, second) = overestimated();
+        programme.end_known(LoadId(1), ms(80));
+        programme.end_known(LoadId(1), ms(200));
+        let queues = [
+            Queue::default(),
+            Queue {
+                frames: &second,
+                ended: true,
+            },
+        ];
+        let plan = programme.plan(ms(80), PERIOD, queues, Patience::Wait);
+        assert_eq!(began(plan), Some(ms(80)));
+    }
 }

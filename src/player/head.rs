@@ -221,7 +221,7 @@ impl Head {
                     .frames
                     .look(|frames, _| frames.front().map(|frame| frame.frame.clone()));
                 if let Some(frame) = frame {
-                    self.upcoming = Some(Standing::begin(None, self.period()));
+                    self.upcoming = Some(self.standing_of(None));
                     self.scene = Some(self.lay(frame, Content::Item));
                 }
                 continue;
@@ -232,13 +232,23 @@ impl Head {
                 };
                 match shown == Some(number) {
                     true => {
-                        self.upcoming =
-                            Some(Standing::begin(Some(frame.key.duration), self.period()));
+                        self.upcoming = Some(self.standing_of(Some(frame.key)));
                         self.scene = Some(self.lay(frame.frame, Content::Item));
                     }
                     false => waste(frame.frame),
                 }
             }
+        }
+    }
+
+    /// How long a frame of the showing may stand; a still's is as long as the showing.
+    fn standing_of(&self, key: Option<FrameKey>) -> Standing {
+        let Some(showing) = self.programme.current() else {
+            return Standing::default();
+        };
+        match key {
+            Some(key) => Standing::begin(showing.target(key), Some(key.duration), self.mode.rate),
+            None => Standing::begin(showing.start, showing.length, self.mode.rate),
         }
     }
 
