@@ -6,6 +6,7 @@
 mod decoders;
 mod fetch;
 mod frames;
+mod line;
 mod mp4_source;
 mod pipeline;
 mod slot;

@@ -39,6 +39,19 @@ pub trait TimeLine: Send + Sync {
     /// The frame's round and its time in it; nothing for what is decoded but not shown.
     fn place(&self, pts: MediaTime) -> Option<(u64, MediaTime)>;
 
+    /// A buffer's running time, from its timestamp and the segment that it came in.
+    fn running(
+        &self,
+        segment: &gst::FormattedSegment<gst::ClockTime>,
+        pts: gst::ClockTime,
+    ) -> MediaTime {
+        match segment.to_running_time_full(pts) {
+            Some(gst::Signed::Positive(at)) => time(at),
+            Some(gst::Signed::Negative(at)) => -time(at),
+            None => time(pts),
+        }
+    }
+
     /// The sound's round and its time in it; sound outside the medium is cut by whoever mixes it.
     fn place_sound(&self, pts: MediaTime) -> Option<(u64, MediaTime)> {
         self.place(pts)
@@ -102,7 +115,7 @@ pub fn frame_sink(
         let buffer = sample.buffer().ok_or(gst::FlowError::Error)?;
         let Some((round, pts)) = buffer
             .pts()
-            .and_then(|pts| line.place(running(&sample, pts)))
+            .and_then(|pts| line.place(running(line.as_ref(), &sample, pts)))
         else {
             return Ok(gst::FlowSuccess::Ok);
         };
@@ -163,7 +176,7 @@ pub fn sound_sink(feed: Arc<Feed>, line: Arc<dyn TimeLine>) -> gst_app::AppSink 
         let buffer = sample.buffer().ok_or(gst::FlowError::Error)?;
         let Some((round, pts)) = buffer
             .pts()
-            .and_then(|pts| line.place_sound(running(&sample, pts)))
+            .and_then(|pts| line.place_sound(running(line.as_ref(), &sample, pts)))
         else {
             return Ok(gst::FlowSuccess::Ok);
         };
@@ -185,15 +198,11 @@ pub fn sound_sink(feed: Arc<Feed>, line: Arc<dyn TimeLine>) -> gst_app::AppSink 
 }
 
 /// A buffer's time on the pipeline's own time line.
-fn running(sample: &gst::SampleRef, pts: gst::ClockTime) -> MediaTime {
+fn running(line: &dyn TimeLine, sample: &gst::SampleRef, pts: gst::ClockTime) -> MediaTime {
     let segment = sample
         .segment()
         .and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
-    match segment.and_then(|segment| segment.to_running_time_full(pts)) {
-        Some(gst::Signed::Positive(at)) => time(at),
-        Some(gst::Signed::Negative(at)) => -time(at),
-        None => time(pts),
-    }
+    segment.map_or_else(|| time(pts), |segment| line.running(segment, pts))
 }
 
 /// A frame's length by the stream's nominal rate.

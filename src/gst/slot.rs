@@ -4,8 +4,9 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        mpsc::{Receiver, Sender, channel},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
+    time::{Duration, Instant},
 };
 
 use gstreamer as gst;
@@ -26,6 +27,12 @@ use crate::{
     },
     os::{doorbell::Doorbell, feed::Feed},
 };
+
+/// A source that was shown and sends no frame for so long has stalled.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// How often that is looked at.
+const FLOW_CHECK: Duration = Duration::from_millis(500);
 
 /// Where a medium is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -207,8 +214,14 @@ impl Run {
     }
 
     fn play_uri(&self, uri: &str, report: &dyn Fn(SlotNews)) -> Result<Outcome, Failure> {
-        let built = uri_source::build(uri, self.opening.cap, &self.feed, &self.happenings)
-            .map_err(|message| failure(FailureKind::Unsupported, message))?;
+        let built = uri_source::build(
+            uri,
+            &self.opening.decoders,
+            self.opening.cap,
+            &self.feed,
+            &self.happenings,
+        )
+        .map_err(|message| failure(FailureKind::Unsupported, message))?;
         Ok(self.watch(&built, || Ok(()), report))
     }
 
@@ -232,7 +245,20 @@ impl Run {
             if started.is_err() {
                 log::debug!("the pipeline refuses to play; its message says why");
             }
-            while let Ok(happening) = self.receiver.recv() {
+            let mut flow = Flow::new();
+            loop {
+                let happening = match self.receiver.recv_timeout(FLOW_CHECK) {
+                    Ok(happening) => happening,
+                    Err(RecvTimeoutError::Disconnected) => return Outcome::Closed,
+                    Err(RecvTimeoutError::Timeout) if !(shown && flow.is_dry(&self.feed)) => {
+                        continue;
+                    }
+                    Err(RecvTimeoutError::Timeout) => {
+                        let message = format!("{}: no frame came for 10 s", self.name());
+                        let failure = failure(FailureKind::Stalled, message);
+                        return Outcome::Failed { failure, shown };
+                    }
+                };
                 match happening {
                     Happening::Close => return Outcome::Closed,
                     Happening::Prerolled => {
@@ -264,7 +290,6 @@ impl Run {
                     }
                 }
             }
-            Outcome::Closed
         });
         if let Some(bus) = built.pipeline.bus() {
             bus.unset_sync_handler();
@@ -296,14 +321,19 @@ impl Run {
         }
     }
 
+    /// The source, for people.
+    fn name(&self) -> String {
+        match &self.opening.source {
+            Source::File(path) => path.display().to_string(),
+            Source::Uri(uri) => uri.clone(),
+        }
+    }
+
     /// What a message of the pipeline means for the medium: an error, or nothing.
     fn judge(&self, message: &gst::Message) -> Option<Failure> {
         match message.view() {
             gst::MessageView::Error(error) => {
-                let source = match &self.opening.source {
-                    Source::File(path) => path.display().to_string(),
-                    Source::Uri(uri) => uri.clone(),
-                };
+                let source = self.name();
                 let remote =
                     matches!(&self.opening.source, Source::Uri(uri) if !uri.starts_with("file:"));
                 Some(failure(
@@ -317,6 +347,32 @@ impl Run {
             }
             _ => None,
         }
+    }
+}
+
+/// Whether frames still come out of a pipeline: a source may be silent without an error.
+struct Flow {
+    posted: u64,
+    since: Instant,
+}
+
+impl Flow {
+    fn new() -> Self {
+        Self {
+            posted: 0,
+            since: Instant::now(),
+        }
+    }
+
+    /// Whether the presenter has taken all that came and nothing has come since for too long.
+    fn is_dry(&mut self, feed: &Feed) -> bool {
+        let (posted, waiting) = feed.frames.count();
+        let ended = feed.frames.look(|_, ended| ended);
+        if posted != self.posted || waiting > 0 || ended {
+            self.posted = posted;
+            self.since = Instant::now();
+        }
+        self.since.elapsed() >= SILENCE
     }
 }
 

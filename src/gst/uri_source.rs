@@ -3,7 +3,7 @@
 //! It cannot loop in place: seeks leave gaps or hang hardware decoders, so the medium is opened again in the other slot.
 
 use std::sync::{
-    Arc, Condvar, Mutex, PoisonError,
+    Arc,
     atomic::{AtomicBool, Ordering},
     mpsc::Sender,
 };
@@ -18,18 +18,18 @@ use crate::{
         units::MediaTime,
     },
     gst::{
-        pipeline::{self, Delivered, Happening, TimeLine},
+        decoders::DecoderOptions,
+        line::Line,
+        pipeline::{self, Delivered, Happening},
         slot::{Built, failure},
     },
     os::feed::Feed,
 };
 
-/// How long sound waits for the first frame, which tells where it belongs.
-const FIRST_FRAME: std::time::Duration = std::time::Duration::from_secs(5);
-
 /// Builds a pipeline for an address.
 pub fn build(
     uri: &str,
+    decoders: &DecoderOptions,
     cap: Option<MediaTime>,
     feed: &Arc<Feed>,
     happenings: &Sender<Happening>,
@@ -38,13 +38,10 @@ pub fn build(
     pipeline::forward_messages(&pipeline, happenings.clone());
     let source = pipeline::element("uridecodebin")?;
     source.set_property("uri", uri);
+    source.set_property("force-sw-decoders", decoders.software_only);
     pipeline.add(&source).map_err(|err| err.to_string())?;
 
-    let line = Arc::new(FromFirstFrame {
-        base: Mutex::default(),
-        known: Condvar::new(),
-        cap,
-    });
+    let line = Arc::new(Line::new(cap, feed.clone()));
     let branches = Arc::new(Branches {
         pipeline: pipeline.downgrade(),
         feed: feed.clone(),
@@ -76,7 +73,7 @@ pub fn build(
 struct Branches {
     pipeline: gst::glib::WeakRef<gst::Pipeline>,
     feed: Arc<Feed>,
-    line: Arc<FromFirstFrame>,
+    line: Arc<Line>,
     happenings: Sender<Happening>,
     picture: AtomicBool,
     sound: AtomicBool,
@@ -116,6 +113,7 @@ impl Branches {
             delivered,
             self.happenings.clone(),
         );
+        self.line.follow(&sink);
         branch(
             pipeline,
             pad,
@@ -174,30 +172,4 @@ fn branch(
             .map_err(|err| err.to_string())?;
     }
     Ok(())
-}
-
-/// A time line that begins with the first frame.
-struct FromFirstFrame {
-    base: Mutex<Option<MediaTime>>,
-    known: Condvar,
-    cap: Option<MediaTime>,
-}
-
-impl TimeLine for FromFirstFrame {
-    fn place(&self, pts: MediaTime) -> Option<(u64, MediaTime)> {
-        let mut base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
-        let local = pts - *base.get_or_insert(pts);
-        drop(base);
-        self.known.notify_all();
-        (local >= MediaTime::ZERO && self.cap.is_none_or(|cap| local < cap)).then_some((0, local))
-    }
-
-    fn place_sound(&self, pts: MediaTime) -> Option<(u64, MediaTime)> {
-        let base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
-        let (base, _) = self
-            .known
-            .wait_timeout_while(base, FIRST_FRAME, |base| base.is_none())
-            .unwrap_or_else(PoisonError::into_inner);
-        base.map(|base| (0, pts - base))
-    }
 }

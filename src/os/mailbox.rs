@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use crate::os::doorbell::Doorbell;
@@ -67,6 +68,23 @@ impl<T> Mailbox<T> {
         Ok(posted)
     }
 
+    /// Waits for room, but no longer than `patience`; says whether the next letter will go in at once.
+    pub fn wait_for_room(&self, patience: Duration) -> bool {
+        let state = self.lock();
+        let is_full = |state: &mut State<T>| state.queue.len() >= self.depth && !state.closed;
+        let waited = self
+            .space
+            .wait_timeout_while(state, patience, is_full)
+            .unwrap_or_else(PoisonError::into_inner);
+        !waited.1.timed_out()
+    }
+
+    /// How many letters were ever posted, and how many of them are still there.
+    pub fn count(&self) -> (u64, usize) {
+        let state = self.lock();
+        (state.posted, state.queue.len())
+    }
+
     /// Says that no more letters will come.
     pub fn end(&self) {
         self.lock().ended = true;
@@ -124,6 +142,22 @@ mod tests {
         }
         assert_eq!(received, (0..1000).collect::<Vec<_>>());
         assert_eq!(producer.join().expect("no panic"), Ok(()));
+    }
+
+    #[test]
+    fn a_producer_can_ask_for_room_before_it_posts() {
+        let mailbox = mailbox(1);
+        assert!(mailbox.wait_for_room(Duration::ZERO));
+        assert_eq!(mailbox.post(1), Ok(1));
+        assert!(!mailbox.wait_for_room(Duration::from_millis(1)));
+        assert_eq!(mailbox.count(), (1, 1));
+        let waiting = thread::spawn({
+            let mailbox = mailbox.clone();
+            move || mailbox.wait_for_room(Duration::from_secs(60))
+        });
+        assert_eq!(mailbox.take(), Some(1));
+        assert!(waiting.join().expect("no panic"));
+        assert_eq!(mailbox.count(), (1, 0));
     }
 
     #[test]
