@@ -266,7 +266,7 @@ impl Line {
         if run.barely >= BARELY {
             // One frame stands twice, and from then on there is one in hand.
             run.barely = 0;
-            run.base = run.base - run.usual;
+            run.base -= run.usual;
         }
         Keep::Show
     }

@@ -135,6 +135,7 @@ fn writable(folder: &Path) -> Finding {
 }
 
 /// The free space of every file system that is used, once each.
+#[allow(clippy::useless_conversion)] // Sizes are narrower than 64 bits on some machines.
 fn rooms(state: &Path, media: &[PathBuf]) -> Vec<Finding> {
     let mut seen = BTreeMap::new();
     let mut findings = Vec::new();
