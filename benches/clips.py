@@ -51,8 +51,12 @@ class Clip:
 
     def describe(self):
         return {
-            "name": self.name, "seconds": self.seconds, "frames": self.frames, "sound": self.sound,
-            "video": f"H.264 High {WIDTH}x{HEIGHT} at {RATE} Hz, B-frames, {self.path.stat().st_size * 8 // self.seconds // 1000} kbit/s",
+            "name": self.name,
+            "seconds": self.seconds,
+            "frames": self.frames,
+            "sound": self.sound,
+            "video": f"H.264 High {WIDTH}x{HEIGHT} at {RATE} Hz, B-frames",
+            "kbit_s": self.path.stat().st_size * 8 // self.seconds // 1000,
         }
 
     def number(self, picture, width, height):

@@ -14,10 +14,18 @@ def ratio(ours, theirs):
 
 
 def counted(player):
-    why = player["did_not_play_all_frames"]
-    if not why:
-        return "all"
-    return f"{player['counted_runs']} of {player['runs']} runs; others did not play all frames: {', '.join(why)}"
+    return "all" if not player["did_not_play_all_frames"] else f"{player['counted_runs']} of {player['runs']}"
+
+
+def left_out(players):
+    """A line for each player of which a run does not count, and why."""
+    lines = []
+    for player in players:
+        why = player["did_not_play_all_frames"]
+        if why:
+            missed = f"did not play all frames in {len(why)} of {player['runs']} runs"
+            lines.append(f"- {player['player']} {missed}: {', '.join(why)}.")
+    return [*lines, ""] if lines else []
 
 
 FIGURES = [
@@ -33,9 +41,10 @@ def play_table(part):
     clip = part["clip"]
     ours, *peers = part["players"]
     lines = [
-        f"{clip['name'].capitalize()}: {clip['seconds']} s, {clip['frames']} frames, {clip['video']}.",
+        f"{clip['name'].capitalize()}: {clip['seconds']} s, {clip['frames']} frames, {clip['video']}, "
+        f"{clip['kbit_s']} kbit/s.",
         "",
-        "| figure | peer | musebox | peer's | ours / peer | peer's runs with all frames |",
+        "| figure | peer | musebox | peer's | ours / peer | peer's runs that count |",
         "|---|---|---|---|---|---|",
     ]
     for key, title, digits in FIGURES:
@@ -44,8 +53,7 @@ def play_table(part):
                 f"| {title} | {peer['player']} | {figure(ours[key], digits)} | {figure(peer[key], digits)} "
                 f"| {ratio(ours[key], peer[key])} | {counted(peer)} |"
             )
-    lines += ["", f"musebox's own runs with all frames: {counted(ours)}.", ""]
-    return lines
+    return [*lines, "", f"musebox's own runs that count: {counted(ours)}.", "", *left_out(part["players"])]
 
 
 def loop_table(part):
@@ -56,7 +64,7 @@ def loop_table(part):
         f"{clip['name'].capitalize()}: {clip['frames']} frames, {part['rounds']} rounds a run; "
         f"ideal {1000 * clip['seconds'] / clip['frames']:.1f} ms.",
         "",
-        "| player | seam, ms | farthest from ideal, ms | ours / theirs | seams | runs with all frames |",
+        "| player | seam, ms | farthest from ideal, ms | ours / theirs | seams | runs that count |",
         "|---|---|---|---|---|---|",
     ]
     for player in part["players"]:
@@ -65,7 +73,7 @@ def loop_table(part):
             f"| {player['player']} | {figure(player['seam_ms'], 1)} | {'-' if off is None else format(off, '.1f')} "
             f"| {ratio(ours['seam_ms'], player['seam_ms'])} | {len(player['seams_ms'])} | {counted(player)} |"
         )
-    return [*lines, ""]
+    return [*lines, "", *left_out(part["players"])]
 
 
 def markdown(result):
