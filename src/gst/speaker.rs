@@ -147,6 +147,12 @@ impl Speaker {
             .then(|| (now - pipeline::time(at)).millis())
     }
 
+    /// How much the device has played, by its own clock; nothing before it plays, and for a sink without a clock.
+    pub fn played(&self) -> Option<MediaTime> {
+        let played = self.sink.provide_clock()?.internal_time();
+        (played > gst::ClockTime::ZERO && self.next.is_some()).then(|| pipeline::time(played))
+    }
+
     /// What has gone wrong, if anything has.
     fn fault(&self) -> Option<String> {
         let message = self

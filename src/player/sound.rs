@@ -13,8 +13,9 @@ use std::{
 };
 
 use crate::{
-    domain::config::AudioSettings,
+    domain::{config::AudioSettings, units::MediaTime},
     gst::{LEAD, Speaker},
+    os::clock,
     player::{
         mixer::{Listener, Mixed},
         status::SoundGauge,
@@ -29,6 +30,9 @@ const MEASURE: Duration = Duration::from_secs(1);
 
 /// The offset that is told is the median of so many measurements: single ones are off by a period of the device.
 const MEASUREMENTS: usize = 9;
+
+/// A device whose clock was wrong so often in a row plays no more.
+const WRONG: u32 = 3;
 
 /// What the sound output tells about itself.
 #[derive(Debug, Default)]
@@ -83,6 +87,7 @@ enum Device {
         speaker: Speaker,
         measured: Instant,
         offsets: Offsets,
+        pulse: Pulse,
     },
 }
 
@@ -127,6 +132,7 @@ impl Output {
                         speaker,
                         measured: Instant::now(),
                         offsets: Offsets::default(),
+                        pulse: Pulse::default(),
                     };
                 }
                 Ok(Err(err)) => self.fail(&err),
@@ -141,6 +147,7 @@ impl Output {
             speaker,
             measured,
             offsets,
+            pulse,
         } = &mut self.device
         else {
             return;
@@ -150,6 +157,12 @@ impl Output {
         }
         if measured.elapsed() >= MEASURE {
             *measured = Instant::now();
+            if let Some(played) = speaker.played()
+                && pulse.feel(clock::monotonic(), played) == Life::Gone
+            {
+                let device = speaker.device().to_owned();
+                return self.fail(&format!("{device} has stopped playing"));
+            }
             if let Some(offset) = speaker.offset_ms() {
                 offsets.add(offset);
             }
@@ -214,9 +227,60 @@ impl Offsets {
     }
 }
 
+/// Whether a device plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    /// As far as is known.
+    Lives,
+    /// It does not.
+    Gone,
+}
+
+/// A device's clock beside ours.
+///
+/// Not every sink says that its device is gone: GStreamer's `alsasink` then throws the sound away as fast as it comes,
+/// for all faults but ENODEV. Its clock races or stands still.
+#[derive(Debug, Default)]
+struct Pulse {
+    last: Option<(MediaTime, MediaTime)>,
+    wrong: u32,
+}
+
+impl Pulse {
+    /// The device has played so much by now.
+    fn feel(&mut self, now: MediaTime, played: MediaTime) -> Life {
+        let Some((then, before)) = self.last.replace((now, played)) else {
+            return Life::Lives;
+        };
+        let (passed, gone) = (now - then, played - before);
+        let is_right = gone.times(2) > passed && gone < passed.times(2);
+        self.wrong = if is_right { 0 } else { self.wrong + 1 };
+        match self.wrong < WRONG {
+            true => Life::Lives,
+            false => Life::Gone,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_device_whose_clock_races_or_stands_still_is_gone() {
+        let ms = MediaTime::from_millis;
+        for step in [0, 400, 3000, 500_000, -1000] {
+            let mut pulse = Pulse::default();
+            assert_eq!(pulse.feel(ms(0), ms(70)), Life::Lives);
+            // One wrong beat may come from a device that was restarted.
+            assert_eq!(pulse.feel(ms(1000), ms(70 + step)), Life::Lives);
+            assert_eq!(pulse.feel(ms(2000), ms(1070 + step)), Life::Lives);
+            for wrong in 1..=3 {
+                let life = pulse.feel(ms(2000 + 1000 * wrong), ms(1070 + step + wrong * step));
+                assert_eq!(life == Life::Gone, wrong == 3, "{step} {wrong}");
+            }
+        }
+    }
 
     #[test]
     fn one_measurement_that_is_far_off_does_not_count() {

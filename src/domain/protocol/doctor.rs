@@ -20,7 +20,7 @@ impl DoctorReport {
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// What: `display`, `decoders`, `audio`, `clock`, `disk`, `network`.
+    /// What: `display`, `decoders`, `audio`, `playlist`, `clock`, `disk`, `memory`, `network`.
     pub name: String,
     /// How it stands.
     pub ok: CheckResult,
