@@ -6,11 +6,11 @@ mod stage;
 use musebox::domain::{
     ids::{Position, SlotId},
     player::State,
-    sequencer::{Card, Command, LEAD, Output, Report},
+    sequencer::{Card, Command, LEAD, Report},
     slots::SlotState,
     units::MediaTime,
 };
-use stage::{Medium, Stage, item, ms, playlist, s};
+use stage::{Medium, Stage, ms, playlist, s};
 
 /// One screen with three videos of 20 s.
 fn three() -> Stage {
@@ -670,4 +670,74 @@ fn commands_that_cannot_be_carried_out_say_why_and_change_nothing() {
     stage.command(Command::Goto(Position::new(1, 0, 0)));
     stage.run_for(s(1));
     assert_eq!(stage.shown(0), ["c"], "a goto starts what is idle");
+}
+
+#[test]
+fn an_end_that_is_told_after_it_has_passed_holds_nothing_up() {
+    let told = Medium::reopened(ms(13_776)).telling(ms(3_776), ms(500));
+    let mut stage = Stage::new(&["left", "right"], None)
+        .with("a", Medium::video(ms(500)))
+        .with("d", told)
+        .with("e", Medium::silent());
+    stage.environment(Some(playlist(&[&["d e a"]])));
+    stage.run_for(s(60));
+    assert_eq!(stage.shown(0)[..3], ["d", "a", "d"]);
+}
+
+#[test]
+fn without_auto_advance_what_has_not_been_shown_is_tried_again() {
+    let mut stage = Stage::new(&["left", "right"], None).with("a", Medium::bad());
+    stage.auto_advance = false;
+    stage.environment(Some(playlist(&[&["b", "right: a"]])));
+    stage.run_for(s(100));
+    stage.media.insert("a".to_owned(), Medium::video(s(5)));
+    stage.run_for(s(100));
+    assert_eq!(stage.shown(1), ["a"]);
+}
+
+#[test]
+fn a_stop_that_crosses_the_first_picture_on_its_way_leaves_the_card() {
+    let mut stage = Stage::new(&["left"], None).with("a", Medium::video(s(5)));
+    stage.latency = |_| ms(30);
+    stage.autostart = false;
+    stage.environment(Some(playlist(&[&["a"]])));
+    stage.command(Command::Play);
+    stage.run_for(ms(220));
+    assert_eq!(stage.on_screen(0).as_deref(), Some("a"));
+    assert!(stage.began.is_empty(), "the player has not heard of it");
+    stage.command(Command::Stop);
+    stage.run_for(s(1));
+    assert_eq!(
+        (stage.on_screen(0), stage.card(0)),
+        (None, Some(Card::Idle))
+    );
+}
+
+#[test]
+fn a_screen_that_has_run_out_does_not_wait_for_one_that_never_ends() {
+    let mut stage = Stage::new(&["left", "right"], None)
+        .with("a", Medium::live(Some(s(20))))
+        .with("b", Medium::live(None));
+    stage.environment(Some(playlist(&[&["b", "a"]])));
+    stage.run_for(s(200));
+    assert_eq!(stage.shown(0), ["b"]);
+    assert!(stage.shown(1).len() > 8, "{:?}", stage.shown(1));
+}
+
+#[test]
+fn items_that_come_into_a_track_while_its_end_is_prepared_are_played() {
+    let mut stage = Stage::new(&["left"], None)
+        .with("a", Medium::video(ms(500)).taking(ms(0)))
+        .with("b", Medium::video(ms(500)).taking(ms(0)))
+        .with("e", Medium::video(ms(11_835)).taking(ms(7_767)));
+    stage.latency = |count| ms((count % 4) as i64 * 10);
+    stage.environment(Some(playlist(&[&["a"]])));
+    stage.environment(Some(playlist(&[&["a e"]])));
+    stage.run_for(ms(29_252));
+    stage.run_until(stage.next_event().expect("it plays"));
+    stage.environment(Some(playlist(&[&["a b e"]])));
+    stage.environment(Some(playlist(&[&["b a b e"]])));
+    let before = stage.began.len();
+    stage.run_for(s(60));
+    assert_eq!(stage.shown(0)[before..][..4], ["a", "b", "e", "b"]);
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     ids::{LoadId, Position},
-    playlist::Item,
+    playlist::{DEFAULT_IMAGE_DURATION, Item},
     sequencer::{Failure, Media, Replayable},
     units::MediaTime,
 };
@@ -39,11 +39,12 @@ pub struct Found {
 impl Found {
     /// How long one showing of `item` lasts, if that is known.
     pub fn length(&self, item: &Item) -> Option<MediaTime> {
-        let media = match self.media {
-            Media::Timed(length) => Some(length),
-            Media::Still | Media::Endless => None,
+        let length = match self.media {
+            Media::Timed(length) => item.length(Some(length)),
+            Media::Endless => item.length(None),
+            Media::Still => Some(item.duration.unwrap_or(DEFAULT_IMAGE_DURATION)),
         };
-        item.length(media).map(|length| length.max(SHORTEST))
+        length.map(|length| length.max(SHORTEST))
     }
 }
 

@@ -7,6 +7,9 @@
 
 #![allow(dead_code)] // Each test file uses its own part of it.
 
+#[path = "stage/media.rs"]
+mod media;
+
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap, HashMap},
@@ -14,184 +17,20 @@ use std::{
 };
 
 use musebox::domain::{
-    ids::{
-        ItemId, LoadId, MontageId, PlaylistId, Position, ScreenIndex, ScreenName, SlotId, TrackId,
-    },
+    ids::{LoadId, Position, ScreenIndex, ScreenName, SlotId},
     player::Player,
-    playlist::{Item, Montage, Playlist, Track},
+    playlist::{Item, Playlist},
     sequencer::{
-        Card, Command, Cue, Failure, FailureKind, Input, Media, Output, Replayable, Report,
-        SlotEvent,
+        Card, Command, Cue, Failure, FailureKind, Input, Output, Replayable, Report, SlotEvent,
     },
     units::MediaTime,
 };
 
+#[allow(unused_imports)]
+pub use media::{Manner, Medium, item, ms, playlist, s};
+
 /// Sixty vblanks a second.
 pub const PERIOD: MediaTime = MediaTime::from_nanos(16_666_667);
-
-pub fn s(seconds: i64) -> MediaTime {
-    MediaTime::from_seconds(seconds)
-}
-
-pub fn ms(millis: i64) -> MediaTime {
-    MediaTime::from_millis(millis)
-}
-
-/// What a medium does when it is opened and shown.
-#[derive(Clone, Debug)]
-pub struct Medium {
-    /// How long the opening takes.
-    pub preroll: MediaTime,
-    pub manner: Manner,
-}
-
-#[derive(Clone, Debug)]
-pub enum Manner {
-    Plays {
-        media: Media,
-        replayable: Replayable,
-        /// It fails so long after a showing began.
-        dies_after: Option<MediaTime>,
-        /// It tells another length so long after a showing began.
-        tells: Option<(MediaTime, MediaTime)>,
-        /// An endless one runs out so long after a showing began.
-        runs_out: Option<MediaTime>,
-        /// The decoder is worn so long after a showing began.
-        worn_after: Option<MediaTime>,
-    },
-    Fails(FailureKind),
-    Silent,
-}
-
-impl Medium {
-    pub fn plays(media: Media, replayable: Replayable) -> Self {
-        Self {
-            preroll: ms(200),
-            manner: Manner::Plays {
-                media,
-                replayable,
-                dies_after: None,
-                tells: None,
-                runs_out: None,
-                worn_after: None,
-            },
-        }
-    }
-
-    pub fn video(length: MediaTime) -> Self {
-        Self::plays(Media::Timed(length), Replayable::InPlace)
-    }
-
-    /// One that must be opened anew for each showing.
-    pub fn reopened(length: MediaTime) -> Self {
-        Self::plays(Media::Timed(length), Replayable::Reopen)
-    }
-
-    pub fn still() -> Self {
-        Self::plays(Media::Still, Replayable::InPlace)
-    }
-
-    /// A live stream that ends so long after it was shown, or never.
-    pub fn live(ends: Option<MediaTime>) -> Self {
-        let mut medium = Self::plays(Media::Endless, Replayable::Reopen);
-        if let Manner::Plays { runs_out, .. } = &mut medium.manner {
-            *runs_out = ends;
-        }
-        medium
-    }
-
-    pub fn bad() -> Self {
-        Self {
-            preroll: ms(100),
-            manner: Manner::Fails(FailureKind::Corrupt),
-        }
-    }
-
-    pub fn silent() -> Self {
-        Self {
-            preroll: ms(0),
-            manner: Manner::Silent,
-        }
-    }
-
-    pub fn taking(self, preroll: MediaTime) -> Self {
-        Self { preroll, ..self }
-    }
-
-    pub fn dying_after(mut self, time: MediaTime) -> Self {
-        if let Manner::Plays { dies_after, .. } = &mut self.manner {
-            *dies_after = Some(time);
-        }
-        self
-    }
-
-    pub fn telling(mut self, after: MediaTime, length: MediaTime) -> Self {
-        if let Manner::Plays { tells, .. } = &mut self.manner {
-            *tells = Some((after, length));
-        }
-        self
-    }
-
-    pub fn worn_after(mut self, time: MediaTime) -> Self {
-        if let Manner::Plays { worn_after, .. } = &mut self.manner {
-            *worn_after = Some(time);
-        }
-        self
-    }
-
-    pub fn is_good(&self) -> bool {
-        matches!(self.manner, Manner::Plays { .. })
-    }
-}
-
-/// An item whose id and source are its name.
-pub fn item(name: &str) -> Item {
-    Item {
-        id: ItemId::new(name),
-        src: name.to_owned(),
-        kind: None,
-        duration: None,
-        sha256: None,
-        title: None,
-    }
-}
-
-/// A playlist of montages of tracks of items by name. `"left: a b"` is a track for the screen called left, `"a@5"` an
-/// item that lasts 5 s at most.
-pub fn playlist(montages: &[&[&str]]) -> Arc<Playlist> {
-    let read = |text: &&str| {
-        let (screen, items) = match text.split_once(':') {
-            Some((screen, items)) => (Some(ScreenName::new(screen.trim())), items),
-            None => (None, *text),
-        };
-        Track {
-            id: TrackId::new(*text),
-            screen,
-            items: items
-                .split_whitespace()
-                .map(|name| match name.split_once('@') {
-                    Some((name, seconds)) => Arc::new(Item {
-                        duration: Some(s(seconds.parse().expect("seconds"))),
-                        ..item(name)
-                    }),
-                    None => Arc::new(item(name)),
-                })
-                .collect(),
-        }
-    };
-    Arc::new(Playlist {
-        id: PlaylistId::new("playlist"),
-        name: "playlist".to_owned(),
-        montages: montages
-            .iter()
-            .enumerate()
-            .map(|(number, tracks)| Montage {
-                id: MontageId::new(format!("m{number}")),
-                tracks: tracks.iter().map(read).collect(),
-            })
-            .collect(),
-    })
-}
 
 /// An item that began on a screen.
 #[derive(Clone, Debug, PartialEq)]
@@ -215,6 +54,7 @@ struct Loaded {
 #[derive(Clone, Copy, Debug)]
 struct Showing {
     slot: SlotId,
+    load: LoadId,
     start: MediaTime,
     length: Option<MediaTime>,
     in_place: bool,
@@ -505,9 +345,11 @@ impl Stage {
         self.coming.insert(self.count, coming);
     }
 
-    fn news(&mut self, screen: usize, slot: SlotId, load: LoadId, event: SlotEvent) {
+    /// Posts news, and tells when the player hears of it.
+    fn news(&mut self, screen: usize, slot: SlotId, load: LoadId, event: SlotEvent) -> MediaTime {
         let at = self.now + (self.latency)(self.count);
         self.post(at, Coming::News(screen, slot, load, event));
+        at
     }
 
     /// The first vblank at which something on this head changes.
@@ -612,6 +454,7 @@ impl Stage {
         };
         head.current = Some(Showing {
             slot,
+            load,
             start,
             length,
             in_place: replayable == Replayable::InPlace,
@@ -623,23 +466,29 @@ impl Stage {
         if let (true, Some(paused)) = (self.paused.is_some(), &mut self.paused) {
             *paused = start.max(*paused);
         }
-        self.news(screen, slot, load, SlotEvent::Shown { start });
+        let heard = self.news(screen, slot, load, SlotEvent::Shown { start });
         let midway = |event| Coming::Midway(screen, slot, load, showings, event);
         if let Some(after) = dies_after {
             let failure = Failure {
                 kind: FailureKind::Corrupt,
                 message: "died".to_owned(),
             };
-            self.post(start + after, midway(SlotEvent::Failed(failure)));
+            self.post(
+                (start + after).max(heard),
+                midway(SlotEvent::Failed(failure)),
+            );
         }
         if let Some((after, length)) = tells {
-            self.post(start + after, midway(SlotEvent::EndKnown { length }));
+            self.post(
+                (start + after).max(heard),
+                midway(SlotEvent::EndKnown { length }),
+            );
         }
         if let Some(after) = runs_out {
-            self.post(start + after, midway(SlotEvent::RanOut));
+            self.post((start + after).max(heard), midway(SlotEvent::RanOut));
         }
         if let Some(after) = worn_after {
-            self.post(start + after, midway(SlotEvent::Worn));
+            self.post((start + after).max(heard), midway(SlotEvent::Worn));
         }
     }
 
@@ -707,7 +556,7 @@ impl Stage {
                 assert_eq!(loaded.map(|it| it.load), Some(load), "not loaded: {said}");
                 assert!(loaded.is_some_and(|it| it.ready), "not ready: {said}");
                 assert!(
-                    head.unheard || head.current.is_none_or(|current| current.slot != slot),
+                    head.unheard || head.current.is_none_or(|current| current.load != load),
                     "shown already: {said}"
                 );
                 assert_eq!(head.next, None, "two cues: {said}");
@@ -810,6 +659,25 @@ impl Stage {
         }
     }
 
+    /// Whether any track of the playlist is for a screen.
+    fn has_track(&self, screen: usize) -> bool {
+        let name = &self.player.snapshot().screens[screen].name;
+        self.playlist
+            .iter()
+            .flat_map(|list| &list.montages)
+            .any(|montage| {
+                let named = montage.tracks.iter().any(|track| track.screen.is_some());
+                montage
+                    .tracks
+                    .iter()
+                    .enumerate()
+                    .any(|(number, track)| match &track.screen {
+                        Some(named) => named == name,
+                        None => !named && number == screen,
+                    })
+            })
+    }
+
     /// What must hold after every input.
     fn verify(&mut self) {
         use musebox::domain::player::State;
@@ -844,12 +712,18 @@ impl Stage {
                     || head.unheard
                     || head.slots.iter().flatten().any(|loaded| !loaded.ready)
                     || head.held
+                    || (!self.auto_advance && head.current.is_some_and(|it| it.over))
+                    || (!self.auto_advance && !self.has_track(index))
                     || self.finished.is_some()
                     || head
                         .current
-                        .is_some_and(|it| !it.over && it.length.is_none())
+                        .is_some_and(|it| !it.over && (it.length.is_none() || !it.in_place))
                     || head.card == Some(Card::Idle);
-                assert!(pending, "screen {index} has stalled at {}", self.now);
+                assert!(
+                    pending,
+                    "screen {index} has stalled at {}: {head:?}",
+                    self.now
+                );
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::domain::{
         Report,
         order::Order,
         screen::{Cause, Entry, Moment, Next, Screen},
-        sequence::Sequencer,
+        sequence::{Gather, Sequencer},
     },
     slots::Slot,
     units::MediaTime,
@@ -59,6 +59,7 @@ impl Sequencer {
         for screen in &mut self.screens {
             screen.next.take_if(|next| !runs.contains(&Some(next.run)));
         }
+        self.take_back_waiters(&order);
         for _ in 0..=order.montages() {
             for screen in 0..self.screens.len() {
                 self.choose_in_track(&order, ScreenIndex(screen));
@@ -70,6 +71,27 @@ impl Sequencer {
             }
         }
         self.release(&order);
+    }
+
+    /// No screen waits for an end that is not to be waited for: that of a montage with more items to come, as after
+    /// another version of the playlist; or, once it has run out itself, one that nobody knows.
+    fn take_back_waiters(&mut self, order: &Order) {
+        let ended = |gather: &&Gather| gather.entry.cause == Cause::Ended;
+        let Some(id) = self.gather.as_ref().filter(ended).map(|gather| gather.id) else {
+            return;
+        };
+        let end = self.end(order);
+        if self.run.is_some() && end == End::Far {
+            self.drop_gather();
+        }
+        if end != End::Unknown {
+            return;
+        }
+        for screen in &mut self.screens {
+            if !screen.is_live() {
+                screen.next.take_if(|next| next.run == id);
+            }
+        }
     }
 
     /// How far a screen is with its track.
@@ -119,7 +141,12 @@ impl Sequencer {
         let jumps = screen.next.as_ref().is_some_and(|next| {
             next.at == Moment::Now && !next.wraps && self.run.is_some_and(|run| run.id == next.run)
         });
-        if jumps {
+        // Without auto_advance the montage has no end to wait for: what has not been shown is tried again and again.
+        let tries = !self.auto_advance && screen.walk.place.is_none();
+        let plays = self
+            .run
+            .is_some_and(|run| !order.items(run.montage, screen.index).is_empty());
+        if jumps || (tries && plays) {
             return false;
         }
         match (self.pass(order, screen), self.end(order)) {

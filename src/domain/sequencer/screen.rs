@@ -370,9 +370,16 @@ impl Screen {
 
     /// Takes back what is cued.
     pub fn uncue(&mut self, out: &mut Outbox) {
-        if self.cue.take().is_some() {
+        if let Some(cued) = self.cue.take() {
             out.uncued = true;
             out.push(Output::Uncue { screen: self.index });
+            // It may have happened already, unheard: then the card no longer stands.
+            if let (Cued::Show { .. }, Some(card)) = (cued, self.card) {
+                out.push(Output::Card {
+                    screen: self.index,
+                    card,
+                });
+            }
             if let Some(slot) = self.shown {
                 self.slot_mut(slot).undrain();
             }

@@ -80,7 +80,10 @@ impl Sequencer {
         let together = self.gather.as_ref().filter(|gather| gather.id == next.run);
         let due = match (next.at, together) {
             (Moment::Now, _) => Due::Now,
-            (Moment::End, _) => screen.shown_end().map_or(Due::Unknown, Due::At),
+            (Moment::End, _) => match (screen.showing(), screen.shown_end()) {
+                (None, _) => Due::Now,
+                (Some(_), end) => end.map_or(Due::Unknown, Due::At),
+            },
             (Moment::Together, Some(gather)) => match (gather.entry.cause, self.end(order)) {
                 (Cause::Jump, _) => Due::Now,
                 (Cause::Ended, End::At(end)) => Due::At(end),
