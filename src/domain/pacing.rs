@@ -64,10 +64,14 @@ pub struct Showing {
     pub start: MediaTime,
     /// How long it lasts, if known.
     pub length: Option<MediaTime>,
+    /// How long it was expected to last before its end was known.
+    expected: Option<MediaTime>,
     traits: Traits,
     last: Option<FrameKey>,
     held: bool,
     ran_out: bool,
+    /// The source was told to begin anew, and the first frame of that has not come.
+    restarting: bool,
 }
 
 /// Whose sound is heard, and how long that holds.
@@ -94,10 +98,12 @@ impl Showing {
             round,
             start,
             length,
+            expected: None,
             traits,
             last: None,
             held: false,
             ran_out: false,
+            restarting: false,
         }
     }
 
@@ -133,6 +139,18 @@ impl Showing {
 
     fn end(&self) -> Option<MediaTime> {
         self.length.map(|length| self.start + length)
+    }
+
+    /// What a cue for the end that was expected has become.
+    fn sooner(&self, cue: Cue) -> Cue {
+        match (cue, self.end(), self.expected) {
+            (Cue::At(at), Some(end), Some(expected))
+                if at > end && at <= self.start + expected + TOLERANCE =>
+            {
+                Cue::At(end)
+            }
+            (Cue::Now | Cue::At(_), _, _) => cue,
+        }
     }
 
     /// The display time at which a frame of this showing is due.
@@ -279,14 +297,46 @@ impl Programme {
             .is_none_or(|showing| showing.ran_out || showing.held)
     }
 
+    /// How many of a slot's waiting frames, from the oldest on, belong to rounds that are over.
+    ///
+    /// They are to be thrown away before [`Programme::plan`], so that the source has room for those that count.
+    pub fn stale(&self, slot: SlotId, frames: &[FrameKey]) -> usize {
+        let owner = self.current.filter(|showing| showing.slot == slot);
+        match owner.filter(|_| !self.is_replaced()) {
+            Some(showing) => frames
+                .iter()
+                .take_while(|key| key.round < showing.round)
+                .count(),
+            None => 0,
+        }
+    }
+
+    /// Whether the shown slot's mailbox belongs to another opening already, the one that is cued.
+    ///
+    /// An opening can begin and fail in one moment: then its picture stands while its slot is opened anew.
+    fn is_replaced(&self) -> bool {
+        match (&self.current, &self.next) {
+            (Some(showing), Some((Next::Show { slot, load, .. }, _))) => {
+                showing.slot == *slot && showing.load != *load
+            }
+            (Some(_) | None, Some(_) | None) => false,
+        }
+    }
+
     /// Cues what follows; replaces what was cued.
+    ///
+    /// A cue for the end that was expected means the end: whoever cued had not heard that it comes sooner.
     pub fn cue(&mut self, next: Next, cue: Cue) {
+        let cue = self.current.map_or(cue, |showing| showing.sooner(cue));
         self.next = Some((next, cue));
     }
 
     /// Takes back what was cued.
     pub fn uncue(&mut self) {
-        self.next = None;
+        // A source that was told to begin anew has done so: that cue has happened.
+        if self.current.is_none_or(|showing| !showing.restarting) {
+            self.next = None;
+        }
     }
 
     /// The real length of an opening has become known: the showing ends with it, and what was cued for the end that
@@ -296,17 +346,13 @@ impl Programme {
         let Some(showing) = current.filter(|showing| showing.load == load) else {
             return;
         };
-        let expected = showing.length.replace(length);
-        let Some(expected) = expected.filter(|expected| *expected > length) else {
-            showing.length = expected.or(Some(length));
+        if showing.length.is_some_and(|known| known <= length) {
             return;
-        };
-        let (was, is) = (showing.start + expected, showing.start + length);
-        if let Some((_, Cue::At(at))) = &mut self.next
-            && *at <= was + TOLERANCE
-            && *at > is
-        {
-            *at = is;
+        }
+        showing.expected = showing.expected.or(showing.length);
+        showing.length = Some(length);
+        if let Some((_, cue)) = &mut self.next {
+            *cue = showing.sooner(*cue);
         }
     }
 
@@ -458,9 +504,16 @@ impl Programme {
         queues: &[Queue<'_>; 2],
         plan: &mut Plan,
     ) -> Supply {
+        let replaced = self.is_replaced();
         let Some(showing) = &mut self.current else {
             return Supply::Enough;
         };
+        if showing.restarting {
+            return Supply::Enough;
+        }
+        if replaced {
+            return Supply::Ended;
+        }
         let index = showing.slot.index();
         let queue = &queues[index];
         if showing.traits.still {
@@ -597,19 +650,9 @@ impl Programme {
                         Patience::GoOn => Ok(Change::Done),
                     };
                 };
-                let (round, last) = (first.round, None);
-                let (held, ran_out) = (false, false);
-                self.current = Some(Showing {
-                    slot,
-                    load,
-                    round,
-                    start,
-                    length,
-                    traits,
-                    last,
-                    held,
-                    ran_out,
-                });
+                plan.dropped += left_over;
+                self.previous = self.current;
+                self.current = Some(Showing::new(slot, load, traits, first.round, start, length));
                 plan.tell(News::Shown { slot, load, start });
             }
             Next::Replay { length } => {
@@ -617,18 +660,30 @@ impl Programme {
                     self.next = None;
                     return Ok(Change::Done);
                 };
-                self.previous = Some(*showing);
-                let midway = now && showing.end().is_none_or(|end| start < end) && !showing.held;
-                showing.round += match midway && !showing.traits.still {
-                    true => RESTART_SKIP,
-                    false => 1,
-                };
-                if midway && !showing.traits.still {
+                let unfinished = !showing.held && showing.end().is_none_or(|end| start < end);
+                if showing.restarting {
+                    let first = queues[showing.slot.index()].frames.first();
+                    if first.is_none_or(|first| first.round < showing.round) {
+                        return match patience {
+                            Patience::Wait => Err(Await::Frame(showing.slot, showing.load)),
+                            Patience::GoOn => Ok(Change::Done),
+                        };
+                    }
+                } else if now && unfinished && !showing.traits.still {
+                    showing.restarting = true;
+                    showing.round += RESTART_SKIP;
                     plan.restart = Some((showing.slot, showing.load, showing.round));
+                    // The picture stays until the first frame comes.
+                    return Ok(Change::Done);
+                } else {
+                    self.previous = Some(*showing);
+                    showing.round += 1;
                 }
                 plan.dropped += left_over;
+                showing.restarting = false;
                 showing.start = start;
                 showing.length = length;
+                showing.expected = None;
                 showing.last = showing.last.filter(|_| showing.traits.still);
                 showing.held = false;
                 showing.ran_out = false;
@@ -755,6 +810,23 @@ mod tests {
         let (mut programme, _, second) = overestimated();
         programme.end_known(LoadId(1), ms(80));
         programme.end_known(LoadId(1), ms(200));
+        let queues = [
+            Queue::default(),
+            Queue {
+                frames: &second,
+                ended: true,
+            },
+        ];
+        let plan = programme.plan(ms(80), PERIOD, queues, Patience::Wait);
+        assert_eq!(began(plan), Some(ms(80)));
+    }
+
+    #[test]
+    fn who_has_not_heard_of_the_end_and_cues_for_the_one_expected_means_the_end() {
+        let (mut programme, _, second) = overestimated();
+        programme.uncue();
+        programme.end_known(LoadId(1), ms(80));
+        programme.cue(show(SlotId::B, 2, 40), Cue::At(ms(100)));
         let queues = [
             Queue::default(),
             Queue {

@@ -52,6 +52,8 @@ pub struct Head {
     /// The frame of that scene, when it is an item's.
     upcoming: Option<Standing>,
     standing: Standing,
+    /// Frames that were dropped for a vblank that is not planned yet.
+    superseded: u32,
     shape: Option<(Size, Size, PixelFormat, Fit, Content)>,
 }
 
@@ -68,6 +70,7 @@ impl Head {
             scene: None,
             upcoming: None,
             standing: Standing::default(),
+            superseded: 0,
             shape: None,
         }
     }
@@ -143,7 +146,14 @@ impl Head {
     }
 
     /// Decides what the vblank shows.
-    pub fn plan(&mut self, vblank: MediaTime, patience: Patience) -> Result<Plan, Await> {
+    ///
+    /// Frames of rounds that are over go to `waste`.
+    pub fn plan(
+        &mut self,
+        vblank: MediaTime,
+        patience: Patience,
+        waste: impl Fn(Arc<Frame>),
+    ) -> Result<Plan, Await> {
         let mut keys = [[FrameKey {
             round: 0,
             pts: MediaTime::ZERO,
@@ -154,15 +164,26 @@ impl Head {
             let Some(feed) = self.wanted(slot) else {
                 continue;
             };
+            let look = |keys: &mut [FrameKey; FRAME_DEPTH]| {
+                feed.frames.look(|frames, ended| {
+                    let count = frames
+                        .iter()
+                        .zip(keys)
+                        .map(|(frame, key)| *key = frame.key)
+                        .count();
+                    (count, ended)
+                })
+            };
             let keys = &mut keys[slot.index()];
-            waiting[slot.index()] = feed.frames.look(|frames, ended| {
-                let count = frames
-                    .iter()
-                    .zip(keys)
-                    .map(|(frame, key)| *key = frame.key)
-                    .count();
-                (count, ended)
-            });
+            let mut found = look(keys);
+            let stale = self.programme.stale(slot, &keys[..found.0]);
+            if stale > 0 {
+                (0..stale)
+                    .filter_map(|_| feed.frames.take())
+                    .for_each(|frame| waste(frame.frame));
+                found = look(keys);
+            }
+            waiting[slot.index()] = found;
         }
         let queue = |slot: SlotId| {
             let (count, ended) = waiting[slot.index()];
@@ -180,7 +201,20 @@ impl Head {
         {
             return Err(Await::Cue);
         }
-        self.programme.plan(vblank, self.period(), queues, patience)
+        let planned = self.programme.plan(vblank, self.period(), queues, patience);
+        if let Err(Await::Frame(slot, load)) = planned
+            && waiting[slot.index()].0 == FRAME_DEPTH
+            && let Some(feed) = self.feed(load)
+        {
+            // All that fit are due, and more are awaited: the older ones make room, never to be shown.
+            let superseded = (1..FRAME_DEPTH).filter_map(|_| feed.frames.take());
+            let count = superseded.map(|frame| waste(frame.frame)).count();
+            self.superseded += count as u32;
+        }
+        planned.map(|mut plan| {
+            plan.dropped += std::mem::take(&mut self.superseded);
+            plan
+        })
     }
 
     /// The feed of a slot that the programme shows or has cued.

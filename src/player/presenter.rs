@@ -240,7 +240,9 @@ impl Presenter {
                 } else {
                     self.settings.patience
                 };
-                match self.heads[screen].plan(vblank, patience) {
+                let garbage = &self.garbage;
+                let waste = |frame| drop(garbage.send(Garbage::Frame(frame)));
+                match self.heads[screen].plan(vblank, patience, waste) {
                     Ok(plan) => {
                         self.finished |= plan.finished;
                         self.carry_out(screen, &plan);

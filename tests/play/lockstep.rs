@@ -150,6 +150,7 @@ fn odd_rates_fall_on_the_nearest_vblanks_of_odd_displays() {
         "320x180@60000/1001",
         "320x180@50",
         "320x180@24",
+        "320x180@6",
     ] {
         let arguments = [
             "--playlist",
