@@ -1,0 +1,4 @@
+//! Servers that tests play from, which can be taken away and come back: [`http`] here, RTSP in `rtsp.py`.
+
+pub mod http;
+pub mod rtsp;
