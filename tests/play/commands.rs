@@ -13,17 +13,41 @@ use crate::{
 /// A box that plays three clips in two montages, at real pace.
 fn playing() -> (PlayerBox, Running) {
     let player = PlayerBox::new();
-    let small = Clip { size: (320, 180), audio: Audio::None, ..Clip::new(1) };
+    let small = Clip {
+        size: (320, 180),
+        audio: Audio::None,
+        ..Clip::new(1)
+    };
     player.clip("a.mp4", &small);
-    player.clip("b.mp4", &Clip { id: 2, rate: Rate::hertz(30), frames: 60, ..small.clone() });
+    player.clip(
+        "b.mp4",
+        &Clip {
+            id: 2,
+            rate: Rate::hertz(30),
+            frames: 60,
+            ..small.clone()
+        },
+    );
     player.clip("c.mp4", &Clip { id: 3, ..small });
-    let items = |names: &[&str]| names.iter().map(|name| json!({"id": name, "src": name})).collect::<Vec<_>>();
+    let items = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| json!({"id": name, "src": name}))
+            .collect::<Vec<_>>()
+    };
     let playlist = player.playlist_of(json!([
         {"id": "m0", "tracks": [{"id": "t", "items": items(&["a.mp4", "b.mp4"])}]},
         {"id": "m1", "tracks": [{"id": "t", "items": items(&["c.mp4"])}]},
     ]));
-    let running = Running::start(player.daemon(&["--playlist", playlist.to_str().expect("UTF-8"), "--mode", "320x180@60"]));
-    player.wait_for("it plays", |status| status["state"] == "playing" && status["items_shown"] != 0);
+    let running = Running::start(player.daemon(&[
+        "--playlist",
+        playlist.to_str().expect("UTF-8"),
+        "--mode",
+        "320x180@60",
+    ]));
+    player.wait_for("it plays", |status| {
+        status["state"] == "playing" && status["items_shown"] != 0
+    });
     (player, running)
 }
 
@@ -32,7 +56,11 @@ fn a_box_obeys_play_pause_stop_next_previous_goto_and_replay() {
     let (player, running) = playing();
     let ask = |words: &[&str]| {
         let output = player.ctl(words);
-        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{words:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     };
     ask(&["goto", "M1T0I0"]);
     player.wait_for("it is at M1T0I0", |status| status["position"] == "M1T0I0");
@@ -41,31 +69,52 @@ fn a_box_obeys_play_pause_stop_next_previous_goto_and_replay() {
     let shown = paused["items_shown"].clone();
     std::thread::sleep(std::time::Duration::from_millis(2500));
     let later = player.status();
-    assert_eq!((&later["items_shown"], &later["position"]), (&shown, &json!("M1T0I0")), "it stands still");
+    assert_eq!(
+        (&later["items_shown"], &later["position"]),
+        (&shown, &json!("M1T0I0")),
+        "it stands still"
+    );
     ask(&["play"]);
-    player.wait_for("it goes on and loops to M0", |status| status["position"] == "M0T0I0");
+    player.wait_for("it goes on and loops to M0", |status| {
+        status["position"] == "M0T0I0"
+    });
     ask(&["pause"]);
     ask(&["next"]);
-    player.wait_for("it went on to the next", |status| status["position"] == "M0T0I1");
+    player.wait_for("it went on to the next", |status| {
+        status["position"] == "M0T0I1"
+    });
     ask(&["pause"]);
     ask(&["previous"]);
     player.wait_for("it went back", |status| status["position"] == "M0T0I0");
     let before = player.status()["items_shown"].as_u64().expect("a number");
     ask(&["replay"]);
-    player.wait_for("it begins again", |status| status["items_shown"].as_u64() > Some(before));
+    player.wait_for("it begins again", |status| {
+        status["items_shown"].as_u64() > Some(before)
+    });
     ask(&["stop"]);
     let idle = player.wait_for("it is idle", |status| status["state"] == "idle");
-    assert_eq!((&idle["position"], &idle["item"]), (&json!(null), &json!(null)));
+    assert_eq!(
+        (&idle["position"], &idle["item"]),
+        (&json!(null), &json!(null))
+    );
     ask(&["play"]);
-    player.wait_for("it plays again", |status| status["state"] == "playing" && status["item"]["id"] == "a.mp4");
+    player.wait_for("it plays again", |status| {
+        status["state"] == "playing" && status["item"]["id"] == "a.mp4"
+    });
 
     let refused = player.ctl(&["goto", "M7T0I0"]);
     assert!(!refused.status.success());
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("M7T0I0"), "{refused:?}");
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("M7T0I0"),
+        "{refused:?}"
+    );
     running.signal("TERM");
     let (status, log) = running.end();
     assert!(status.success(), "{}", log.join("\n"));
-    assert!(!player.path("control.sock").exists(), "the socket is cleared away");
+    assert!(
+        !player.path("control.sock").exists(),
+        "the socket is cleared away"
+    );
 }
 
 #[test]
@@ -73,10 +122,20 @@ fn a_screenshot_is_the_picture_on_the_screen() {
     let player = PlayerBox::new();
     player.image("a.png", 77);
     let playlist = player.playlist(&["a.png"]);
-    let _running = Running::start(player.daemon(&["--playlist", playlist.to_str().expect("UTF-8"), "--mode", "640x360@60"]));
+    let _running = Running::start(player.daemon(&[
+        "--playlist",
+        playlist.to_str().expect("UTF-8"),
+        "--mode",
+        "640x360@60",
+    ]));
     player.wait_for("it plays", |status| status["items_shown"] != 0);
     let picture = player.path("screen.png");
-    assert!(player.ctl(&["screenshot", picture.to_str().expect("UTF-8")]).status.success());
+    assert!(
+        player
+            .ctl(&["screenshot", picture.to_str().expect("UTF-8")])
+            .status
+            .success()
+    );
     // A foreign reader decodes the file; the judge's eye reads the number in it.
     let capture = player.path("screen.y4m");
     let ffmpeg = std::process::Command::new("ffmpeg")
@@ -92,7 +151,15 @@ fn a_screenshot_is_the_picture_on_the_screen() {
         &crate::counted::expect::Expect::default(),
     )
     .expect("a verdict");
-    assert_eq!(verdict.showings.iter().map(|showing| showing.id).collect::<Vec<_>>(), [77], "{verdict}");
+    assert_eq!(
+        verdict
+            .showings
+            .iter()
+            .map(|showing| showing.id)
+            .collect::<Vec<_>>(),
+        [77],
+        "{verdict}"
+    );
 }
 
 #[test]
@@ -101,11 +168,22 @@ fn the_configuration_is_read_again_on_sighup_and_a_bad_one_is_refused() {
     player.image("a.png", 1);
     player.playlist(&["a.png"]);
     let config = player.file("box.toml", b"playlist = \"playlist.json\"\nvolume = 0.5\n");
-    let running = Running::start(player.daemon(&["--config", config.to_str().expect("UTF-8"), "--mode", "320x180@60"]));
+    let running = Running::start(player.daemon(&[
+        "--config",
+        config.to_str().expect("UTF-8"),
+        "--mode",
+        "320x180@60",
+    ]));
     let idle = player.wait_for("it answers", |_| true);
-    assert_eq!((&idle["state"], &idle["settings"]["volume"]), (&json!("idle"), &json!(0.5)));
+    assert_eq!(
+        (&idle["state"], &idle["settings"]["volume"]),
+        (&json!("idle"), &json!(0.5))
+    );
 
-    player.file("box.toml", b"playlist = \"playlist.json\"\nvolume = 0.25\nautostart_playlist = true\n");
+    player.file(
+        "box.toml",
+        b"playlist = \"playlist.json\"\nvolume = 0.25\nautostart_playlist = true\n",
+    );
     running.signal("HUP");
     let status = player.wait_for("it starts by itself", |status| status["state"] == "playing");
     assert_eq!(status["settings"]["volume"], 0.25);
@@ -113,10 +191,17 @@ fn the_configuration_is_read_again_on_sighup_and_a_bad_one_is_refused() {
     player.file("box.toml", b"volume = 7\n");
     running.signal("HUP");
     crate::player_box::until("the refusal is told", || {
-        running.log().iter().any(|line| line.contains("box.toml") && line.contains("volume")).then_some(())
+        running
+            .log()
+            .iter()
+            .any(|line| line.contains("box.toml") && line.contains("volume"))
+            .then_some(())
     });
     let status = player.status();
-    assert_eq!((&status["state"], &status["settings"]["volume"]), (&json!("playing"), &json!(0.25)));
+    assert_eq!(
+        (&status["state"], &status["settings"]["volume"]),
+        (&json!("playing"), &json!(0.25))
+    );
 }
 
 #[test]
@@ -124,14 +209,29 @@ fn autostart_off_shows_the_idle_card_and_waits() {
     let player = PlayerBox::new();
     player.image("a.png", 1);
     player.playlist(&["a.png"]);
-    let config = player.file("box.toml", b"name = \"Foyer\"\nplaylist = \"playlist.json\"\n");
-    let _running = Running::start(player.daemon(&["--config", config.to_str().expect("UTF-8"), "--mode", "640x360@60"]));
+    let config = player.file(
+        "box.toml",
+        b"name = \"Foyer\"\nplaylist = \"playlist.json\"\n",
+    );
+    let _running = Running::start(player.daemon(&[
+        "--config",
+        config.to_str().expect("UTF-8"),
+        "--mode",
+        "640x360@60",
+    ]));
     player.wait_for("it answers", |status| status["state"] == "idle");
     let picture = player.path("card.png");
     crate::player_box::until("the card is on the screen", || {
-        player.ctl(&["screenshot", picture.to_str().expect("UTF-8")]).status.success().then_some(())
+        player
+            .ctl(&["screenshot", picture.to_str().expect("UTF-8")])
+            .status
+            .success()
+            .then_some(())
     });
-    assert!(std::fs::metadata(&picture).expect("a picture").len() > 4000, "a card with words on it");
+    assert!(
+        std::fs::metadata(&picture).expect("a picture").len() > 4000,
+        "a card with words on it"
+    );
     assert!(player.ctl(&["play"]).status.success());
     player.wait_for("it plays", |status| status["state"] == "playing");
 }
