@@ -71,6 +71,22 @@ pub fn candidates(caps: &gst::Caps, options: &DecoderOptions) -> Vec<Candidate> 
     found
 }
 
+/// After how many frames a decoder is opened anew, if at all.
+pub fn frame_limit(candidate: &Candidate, options: &DecoderOptions) -> Option<u64> {
+    let plugin = candidate
+        .factory
+        .plugin()
+        .map(|plugin| plugin.plugin_name());
+    let (major, minor, ..) = gst::version();
+    let known = plugin.and_then(|plugin| known_limit(plugin.as_str(), (major, minor)));
+    options.frame_limit.or(known)
+}
+
+/// v4l2codecs fails at frame 1,000,000 up to GStreamer 1.22 (mended by its commit 5d2d602e4a).
+fn known_limit(plugin: &str, version: (u32, u32)) -> Option<u64> {
+    (plugin == "v4l2codecs" && version < (1, 24)).then_some(900_000)
+}
+
 /// Says once for each kind of stream which decoder is used and why.
 pub fn tell_choice(candidate: &Candidate, caps: &gst::Caps, options: &DecoderOptions) {
     static TOLD: Mutex<BTreeSet<(String, String)>> = Mutex::new(BTreeSet::new());
@@ -86,10 +102,25 @@ pub fn tell_choice(candidate: &Candidate, caps: &gst::Caps, options: &DecoderOpt
     {
         return;
     }
+    let best = candidates(caps, options).into_iter().next();
+    let passed_over = best.is_some_and(|best| best.factory != candidate.factory);
     let why = match (candidate.hardware, options.software_only) {
+        _ if passed_over => "those before it delivered nothing",
         (true, _) => "a hardware decoder takes it",
         (false, true) => "hardware decoders are turned off",
         (false, false) => "no hardware decoder on this machine takes it",
     };
     log::info!(codec = codec.as_str(), decoder = decoder.as_str(), why; "decoder chosen");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_decoders_that_are_known_to_fail_are_limited_unasked() {
+        assert_eq!(known_limit("v4l2codecs", (1, 22)), Some(900_000));
+        assert_eq!(known_limit("v4l2codecs", (1, 24)), None);
+        assert_eq!(known_limit("libav", (1, 22)), None);
+    }
 }

@@ -92,3 +92,51 @@ impl Backing for Mapped {
         Some((fd, skip as u64))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::{AsFd, AsRawFd};
+
+    use gst_allocators::prelude::*;
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+
+    use super::*;
+
+    #[test]
+    fn a_decoder_s_dma_buf_goes_through_to_the_display_without_a_copy() {
+        gst::init().expect("GStreamer");
+        // A picture of 16x16 in NV12 as a decoder exports it, in memory that passes for a dma-buf.
+        let (size, luma) = (384, 256);
+        let memory = memfd_create("frame", MFdFlags::MFD_CLOEXEC).expect("a memfd");
+        let bytes: Vec<u8> = (0..size).map(|byte| (byte % 251) as u8).collect();
+        nix::unistd::write(memory.as_fd(), &bytes).expect("room");
+        let number = memory.as_raw_fd();
+        let allocator = gst_allocators::DmaBufAllocator::new();
+        // SAFETY: the descriptor is handed over to the memory, which closes it.
+        let memory = unsafe { allocator.alloc_dmabuf(memory, size) }.expect("a memory");
+        let mut buffer = gst::Buffer::new();
+        buffer.get_mut().expect("unshared").append_memory(memory);
+        let caps = gst::Caps::builder("video/x-raw")
+            .features(["memory:DMABuf"])
+            .field("format", "NV12")
+            .field("width", 16)
+            .field("height", 16)
+            .field("framerate", gst::Fraction::new(25, 1))
+            .build();
+        let sample = gst::Sample::builder().caps(&caps).buffer(&buffer).build();
+        drop(buffer);
+
+        let frame = frame(&sample).expect("a frame");
+        drop(sample);
+        assert_eq!(frame.format, PixelFormat::Nv12);
+        for (plane, offset) in [(0, 0), (1, luma as u64)] {
+            let (fd, at) = frame.dma_buf(plane).expect("a dma-buf");
+            assert_eq!((fd.as_raw_fd(), at), (number, offset));
+        }
+        assert!(frame.dma_buf(2).is_none());
+        assert_eq!(
+            frame.plane(1).expect("it can be read")[0],
+            (luma % 251) as u8
+        );
+    }
+}

@@ -239,7 +239,7 @@ impl Prepared {
             in_place: self.joinable,
             limit: None,
         };
-        let limit = options.frame_limit.map(|limit| Limit {
+        let limit = decoders::frame_limit(candidate, options).map(|limit| Limit {
             limit,
             round: self.frames,
             delivered: delivered.clone(),

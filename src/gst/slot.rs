@@ -284,7 +284,7 @@ impl Run {
                     }
                     Happening::Source(failure) => return Outcome::Failed { failure, shown },
                     Happening::Message(message) => {
-                        if let Some(failure) = self.judge(&message) {
+                        if let Some(failure) = self.judge(&message, built) {
                             return Outcome::Failed { failure, shown };
                         }
                     }
@@ -330,15 +330,17 @@ impl Run {
     }
 
     /// What a message of the pipeline means for the medium: an error, or nothing.
-    fn judge(&self, message: &gst::Message) -> Option<Failure> {
+    fn judge(&self, message: &gst::Message, built: &Built) -> Option<Failure> {
         match message.view() {
             gst::MessageView::Error(error) => {
-                let source = self.name();
-                let remote =
-                    matches!(&self.opening.source, Source::Uri(uri) if !uri.starts_with("file:"));
+                let reader = match &self.opening.source {
+                    _ if built.decoder.is_some() => Reader::Ours,
+                    Source::Uri(uri) if !uri.starts_with("file:") => Reader::Network,
+                    Source::Uri(_) | Source::File(_) => Reader::File,
+                };
                 Some(failure(
-                    kind_of(&error.error(), remote),
-                    format!("{source}: {}", error.error()),
+                    kind_of(&error.error(), reader),
+                    format!("{}: {}", self.name(), error.error()),
                 ))
             }
             gst::MessageView::Warning(warning) => {
@@ -386,14 +388,27 @@ pub(super) fn failure(kind: FailureKind, message: String) -> Failure {
     Failure { kind, message }
 }
 
+/// Who reads the medium that a pipeline decodes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// Our own source: what the pipeline complains of is the decoder's.
+    Ours,
+    /// GStreamer, from a file.
+    File,
+    /// GStreamer, from the network.
+    Network,
+}
+
 /// The class of one of GStreamer's errors.
-fn kind_of(error: &gst::glib::Error, remote: bool) -> FailureKind {
-    if let Some(kind) = error.kind::<gst::ResourceError>() {
-        return match (remote, kind) {
-            (true, _) => FailureKind::Network,
-            (false, _) => FailureKind::Missing,
+fn kind_of(error: &gst::glib::Error, reader: Reader) -> FailureKind {
+    if error.kind::<gst::ResourceError>().is_some() {
+        return match reader {
+            Reader::Ours => FailureKind::Unsupported,
+            Reader::File => FailureKind::Missing,
+            Reader::Network => FailureKind::Network,
         };
     }
+    let remote = reader == Reader::Network;
     match error.kind::<gst::StreamError>() {
         Some(gst::StreamError::CodecNotFound | gst::StreamError::NotImplemented) => {
             FailureKind::Unsupported
