@@ -90,7 +90,8 @@ impl Player {
     }
 
     fn order(&self, order: Order) {
-        self.orders.send(order).expect("the presenter runs");
+        // One that has come to its end takes no more orders.
+        let _ = self.orders.send(order);
         self.bell.ring();
     }
 
@@ -317,8 +318,6 @@ fn what_is_on_the_screen_is_what_was_latched_a_wrong_layer_included() {
 
 #[test]
 fn frames_go_back_once_their_successor_is_on_the_screen() {
-    let (_, told) = ten_seconds(vec![]);
-    assert!(matches!(told.last(), Some(Notice::Finished)));
     let player = Player::start(vec![], None);
     player.play(LoadId(1), SlotId::A, 100_000, Cue::Now);
     let mut count = 0;
