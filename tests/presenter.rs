@@ -306,12 +306,10 @@ fn what_is_on_the_screen_is_what_was_latched_a_wrong_layer_included() {
     let player = Player::start(vec![(30, Fault::Plant(layer.clone()))], None);
     player.play(LoadId(1), SlotId::A, 100_000, Cue::Now);
     player.until(|notice| shown(&notice));
-    let scene = loop {
-        let scene = player.on_screen().expect("a picture");
-        if player.gauges.now() > MediaTime::from_seconds(1) {
-            break scene;
-        }
-    };
+    while player.gauges.now() < MediaTime::from_seconds(1) {
+        thread::yield_now();
+    }
+    let scene = player.on_screen().expect("a picture");
     assert_eq!(scene.layers.len(), 2, "the planted layer is seen");
     assert!(Arc::ptr_eq(&scene.layers[1].frame, &layer.frame));
 }
