@@ -8,3 +8,4 @@ pub mod doorbell;
 pub mod feed;
 pub mod frame;
 pub mod mailbox;
+pub mod memory;

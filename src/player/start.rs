@@ -32,6 +32,7 @@ use crate::{
     os::{
         config_files::{self, MainFile},
         doorbell::Doorbell,
+        memory,
     },
     player::{
         app::{self, App, Ending, Event, Parts},
@@ -62,6 +63,7 @@ const BROKEN: u8 = 1;
 /// Runs the daemon; answers its exit status.
 pub fn main() -> ExitCode {
     let args = Args::of_process();
+    memory::limit_pools();
     match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
