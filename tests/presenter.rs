@@ -97,7 +97,7 @@ impl Player {
 
     /// Opens a medium of so many frames at 30 Hz that goes around in place, and shows it.
     fn play(&self, load: LoadId, slot: SlotId, frames: i64, cue: Cue) -> JoinHandle<()> {
-        let feed = Arc::new(Feed::new(self.bell.clone()));
+        let feed = Arc::new(Feed::new(self.bell.clone(), None));
         feed.sound.end();
         let traits = Traits {
             still: false,
@@ -272,7 +272,7 @@ fn a_cable_that_is_pulled_and_plugged_again_is_told_and_stops_nothing() {
     let moves: Vec<bool> = told
         .iter()
         .filter_map(|notice| match notice {
-            Notice::Connected(connected) => Some(*connected),
+            Notice::Connected(_, mode) => Some(mode.is_some()),
             _ => None,
         })
         .collect();

@@ -211,6 +211,11 @@ impl Player {
         self.sequencer.expecting(screen)
     }
 
+    /// The card that is on a screen, if there is one.
+    pub fn card(&self, screen: ScreenIndex) -> Option<Card> {
+        self.sequencer.card(screen)
+    }
+
     /// The player as it is.
     pub fn snapshot(&self) -> Snapshot {
         let screens: Vec<ScreenSnapshot> = (0..self.sequencer.screens().len())

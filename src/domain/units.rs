@@ -198,7 +198,12 @@ impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.denominator {
             1 => write!(f, "{}", self.numerator),
-            denominator => write!(f, "{}/{denominator}", self.numerator),
+            1001 => write!(f, "{}/1001", self.numerator),
+            // Of a mode's pixel clock: more than three places nobody reads.
+            _ => {
+                let hertz = format!("{:.3}", self.as_hertz());
+                f.write_str(hertz.trim_end_matches('0').trim_end_matches('.'))
+            }
         }
     }
 }

@@ -137,12 +137,11 @@ pub fn frame_sink(
             pts,
             duration,
         };
-        feed.frames
-            .post(TimedFrame {
-                key,
-                frame: Arc::new(frame),
-            })
-            .map_err(|_| gst::FlowError::Flushing)?;
+        feed.post(TimedFrame {
+            key,
+            frame: Arc::new(frame),
+        })
+        .map_err(|_| gst::FlowError::Flushing)?;
         if prerolled.fetch_add(1, Ordering::Relaxed) + 1 == FRAME_DEPTH as u64 {
             let _ = happenings.send(Happening::Prerolled);
         }

@@ -25,7 +25,7 @@ use crate::{
         pipeline::Happening,
         uri_source,
     },
-    os::{doorbell::Doorbell, feed::Feed},
+    os::feed::Feed,
 };
 
 /// A source that was shown and sends no frame for so long has stalled.
@@ -101,11 +101,10 @@ impl Drop for Slot {
 /// Opens a medium on a thread of its own, once `check` has found nothing wrong with it. `report` is called from there.
 pub fn open(
     opening: Opening,
-    bell: Doorbell,
+    feed: Arc<Feed>,
     check: Option<impl FnOnce() -> Result<(), Failure> + Send + 'static>,
     report: impl Fn(SlotNews) + Send + 'static,
 ) -> std::io::Result<Slot> {
-    let feed = Arc::new(Feed::new(bell));
     let (happenings, receiver) = channel();
     let slot = Slot {
         feed: feed.clone(),

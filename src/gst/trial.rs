@@ -6,7 +6,10 @@ use std::{
     fs::File,
     io::Write,
     os::fd::AsRawFd,
-    sync::mpsc::{RecvTimeoutError, channel},
+    sync::{
+        Arc,
+        mpsc::{RecvTimeoutError, channel},
+    },
     time::{Duration, Instant},
 };
 
@@ -75,9 +78,12 @@ pub fn trial(clip: &[u8], options: &DecoderOptions, limit: Duration) -> Result<T
     };
     let (sender, news) = channel();
     let check = None::<fn() -> Result<(), Failure>>;
-    let slot = open(opening, bell.clone(), check, move |news| {
-        drop(sender.send(news))
-    })
+    let slot = open(
+        opening,
+        Arc::new(Feed::new(bell.clone(), None)),
+        check,
+        move |news| drop(sender.send(news)),
+    )
     .map_err(|err| err.to_string())?;
     let decoder = loop {
         match news.recv_timeout(left()) {

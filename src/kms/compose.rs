@@ -14,7 +14,7 @@ use yuv::{
 
 use crate::{
     domain::{fit::Rect, units::Size},
-    kms::scene::{Layer, Scene},
+    kms::scene::Scene,
     os::frame::{Frame, PixelFormat},
 };
 
@@ -60,33 +60,58 @@ impl Canvas {
         &self.bytes
     }
 
+    /// Writes the picture as bytes B, G, R, X, a row every `pitch` bytes.
+    pub fn write_bgra(&self, bytes: &mut [u8], pitch: u32) -> Result<(), ComposeError> {
+        let range = (YuvRange::Limited, YuvStandardMatrix::Bt709);
+        yuv::yuv420_to_bgra(&self.planar(), bytes, pitch, range.0, range.1)
+            .map_err(|err| ComposeError::Colour(err.to_string()))
+    }
+
+    /// Writes the three planes, each from its offset on and a row every pitch.
+    pub fn write_planes(&self, bytes: &mut [u8], pitches: [u32; 4], offsets: [u32; 4]) {
+        let picture = self.planar();
+        let planes = [
+            (picture.y_plane, picture.y_stride),
+            (picture.u_plane, picture.u_stride),
+            (picture.v_plane, picture.v_stride),
+        ];
+        for (plane, (rows, width)) in planes.into_iter().enumerate() {
+            let rows = rows.chunks_exact(width as usize);
+            let targets = bytes[offsets[plane] as usize..].chunks_mut(pitches[plane] as usize);
+            rows.zip(targets)
+                .for_each(|(row, target)| target[..row.len()].copy_from_slice(row));
+        }
+    }
+
     /// The picture as RGBA bytes.
     pub fn to_rgba(&self) -> Result<Vec<u8>, ComposeError> {
-        let (width, height) = (self.size.width, self.size.height);
-        let luma = width as usize * height as usize;
-        let (y_plane, chroma) = self.bytes.split_at(luma);
-        let (u_plane, v_plane) = chroma.split_at(luma / 4);
-        let half = width / 2;
-        let picture = YuvPlanarImage {
-            y_plane,
-            y_stride: width,
-            u_plane,
-            u_stride: half,
-            v_plane,
-            v_stride: half,
-            width,
-            height,
-        };
-        let mut rgba = vec![0; luma * 4];
+        let mut rgba = vec![0; self.size.width as usize * self.size.height as usize * 4];
         yuv::yuv420_to_rgba(
-            &picture,
+            &self.planar(),
             &mut rgba,
-            width * 4,
+            self.size.width * 4,
             YuvRange::Limited,
             YuvStandardMatrix::Bt709,
         )
         .map_err(|err| ComposeError::Colour(err.to_string()))?;
         Ok(rgba)
+    }
+
+    fn planar(&self) -> YuvPlanarImage<'_, u8> {
+        let Size { width, height } = self.size;
+        let luma = width as usize * height as usize;
+        let (y_plane, chroma) = self.bytes.split_at(luma);
+        let (u_plane, v_plane) = chroma.split_at(luma / 4);
+        YuvPlanarImage {
+            y_plane,
+            y_stride: width,
+            u_plane,
+            u_stride: width / 2,
+            v_plane,
+            v_stride: width / 2,
+            width,
+            height,
+        }
     }
 
     fn clear(&mut self, background: [u8; 3]) {
@@ -116,6 +141,14 @@ impl Canvas {
             _ => (&mut self.bytes[area / 4 * 5..], width / 2),
         }
     }
+}
+
+/// A frame's part and its place.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    frame: &'a Frame,
+    source: Rect,
+    target: Rect,
 }
 
 /// Draws scenes; keeps its scratch memory from one to the next.
@@ -148,15 +181,44 @@ impl Composer {
             canvas.clear(scene.background);
         }
         for layer in &scene.layers {
-            match layer.frame.format {
-                PixelFormat::Yu12 | PixelFormat::Nv12 => self.draw_yuv(layer, canvas)?,
-                PixelFormat::Abgr8888 => self.draw_rgba(layer, canvas)?,
-            }
+            let part = Part {
+                frame: &layer.frame,
+                source: layer.source,
+                target: layer.target,
+            };
+            self.draw_part(part, canvas)?;
         }
         Ok(())
     }
 
-    fn draw_yuv(&mut self, layer: &Layer, canvas: &mut Canvas) -> Result<(), ComposeError> {
+    /// Draws one frame's `source` onto `target`, and the background where it does not reach.
+    pub fn draw_frame(
+        &mut self,
+        frame: &Frame,
+        source: Rect,
+        target: Rect,
+        background: [u8; 3],
+        canvas: &mut Canvas,
+    ) -> Result<(), ComposeError> {
+        if target != Rect::whole(canvas.size) {
+            canvas.clear(background);
+        }
+        let part = Part {
+            frame,
+            source,
+            target,
+        };
+        self.draw_part(part, canvas)
+    }
+
+    fn draw_part(&mut self, part: Part<'_>, canvas: &mut Canvas) -> Result<(), ComposeError> {
+        match part.frame.format {
+            PixelFormat::Yu12 | PixelFormat::Nv12 => self.draw_yuv(part, canvas),
+            PixelFormat::Abgr8888 => self.draw_rgba(part, canvas),
+        }
+    }
+
+    fn draw_yuv(&mut self, layer: Part<'_>, canvas: &mut Canvas) -> Result<(), ComposeError> {
         for number in 0..3 {
             let (source, target) = match number {
                 0 => (layer.source, layer.target),
@@ -182,7 +244,7 @@ impl Composer {
                     width: 1,
                 },
             };
-            pack(&layer.frame, samples, source, &mut self.packed)?;
+            pack(layer.frame, samples, source, &mut self.packed)?;
             let rows = self.scale(PixelType::U8, 1, source, target)?;
             let (plane, stride) = canvas.plane_mut(number);
             paste(rows, target, plane, stride);
@@ -190,14 +252,14 @@ impl Composer {
         Ok(())
     }
 
-    fn draw_rgba(&mut self, layer: &Layer, canvas: &mut Canvas) -> Result<(), ComposeError> {
+    fn draw_rgba(&mut self, layer: Part<'_>, canvas: &mut Canvas) -> Result<(), ComposeError> {
         let samples = Samples {
             plane: 0,
             step: 4,
             offset: 0,
             width: 4,
         };
-        pack(&layer.frame, samples, layer.source, &mut self.packed)?;
+        pack(layer.frame, samples, layer.source, &mut self.packed)?;
         let target = layer.target;
         let rgba = self.scale(PixelType::U8x4, 4, layer.source, target)?;
         let (width, height) = (target.width, target.height);
@@ -313,7 +375,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::kms::scene::{Content, OPAQUE};
+    use crate::kms::scene::{Content, Layer, OPAQUE};
 
     const SCREEN: Size = Size::new(64, 48);
 

@@ -1,20 +1,27 @@
 //! The display: scenes go in, vblanks and flips come out.
 //!
-//! [`Display`] is an enum, not a trait object: there are few displays and each is known. `Virtual` is here; the
-//! kernel's (`KmsAtomic`) takes the same scenes and gives the same events, and comes with an issue of its own.
+//! [`Display`] is an enum, not a trait object: there are few displays and each is known. The kernel's and the virtual
+//! one take the same scenes and give the same events.
 //! Nothing here knows GStreamer: a frame is planes in memory.
 
+pub mod atomic;
 pub mod capture;
 pub mod compose;
+pub mod formats;
 pub mod scene;
+mod vblanks;
 pub mod virtual_display;
 pub mod y4m;
 
 use std::sync::Arc;
 
 use crate::{
-    domain::units::{MediaTime, Mode},
+    domain::{
+        fit::Fit,
+        units::{MediaTime, Mode},
+    },
     kms::{
+        atomic::KmsAtomic,
         capture::CaptureError,
         scene::{Reject, Scene},
         virtual_display::VirtualDisplay,
@@ -25,17 +32,26 @@ use crate::{
 /// What a display tells its presenter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DisplayEvent {
-    /// A vblank came: what was committed before is on the screen now.
+    /// A vblank came: what was committed before on this head is on its screen now.
     Vblank {
-        /// The vblank's number; steps of more than one are vblanks that nobody was there for.
+        /// Whose.
+        head: usize,
+        /// Its number on this head; steps of more than one are vblanks that nobody was there for.
         sequence: u64,
-        /// When, on the display clock.
-        time: MediaTime,
+        /// When, on the monotonic clock.
+        stamp: MediaTime,
+        /// Whether there is a screen that could show it.
+        lit: bool,
     },
     /// Somebody rang.
     Bell,
-    /// The connected screen went away or came back.
-    Connected(bool),
+    /// A screen went away, or came with a mode. What it shows must be committed anew.
+    Connected {
+        /// Whose.
+        head: usize,
+        /// What it shows from now on; nothing where there is no screen.
+        mode: Option<Mode>,
+    },
     /// The device is gone for good.
     Lost,
 }
@@ -56,6 +72,8 @@ pub enum CommitError {
 
 /// An output device. The presenter owns it and makes every commit.
 pub enum Display {
+    /// The kernel's.
+    Kms(KmsAtomic),
     /// No device: vblanks by the clock or on demand, pictures kept and captured.
     Virtual(VirtualDisplay),
 }
@@ -64,13 +82,23 @@ impl Display {
     /// What the display's heads show, in the order of the screens.
     pub fn modes(&self) -> &[Mode] {
         match self {
+            Display::Kms(display) => display.modes(),
             Display::Virtual(display) => display.modes(),
+        }
+    }
+
+    /// How pictures are laid onto a head from now on.
+    pub fn set_layout(&mut self, head: usize, fit: Fit, background: [u8; 3]) {
+        match self {
+            Display::Kms(display) => display.set_layout(head, fit, background),
+            Display::Virtual(_) => {}
         }
     }
 
     /// Whether the head could show the scene; asked when the scene's shape changes, not for every frame.
     pub fn test(&self, head: usize, scene: &Scene) -> Result<(), Reject> {
         match self {
+            Display::Kms(display) => display.test(head, scene),
             Display::Virtual(display) => display.test(head, scene),
         }
     }
@@ -78,6 +106,7 @@ impl Display {
     /// Puts a scene onto a head at the next vblank. One commit may be pending for each head.
     pub fn commit(&mut self, head: usize, scene: Arc<Scene>) -> Result<(), CommitError> {
         match self {
+            Display::Kms(display) => display.commit(head, scene),
             Display::Virtual(display) => display.commit(head, scene),
         }
     }
@@ -85,6 +114,7 @@ impl Display {
     /// Waits for the next event. The bell wakes it.
     pub fn wait(&mut self, bell: &Doorbell) -> DisplayEvent {
         match self {
+            Display::Kms(display) => display.wait(bell),
             Display::Virtual(display) => display.wait(bell),
         }
     }
@@ -92,6 +122,7 @@ impl Display {
     /// What is on the screen: the scene that was latched last.
     pub fn latched(&self, head: usize) -> Option<Arc<Scene>> {
         match self {
+            Display::Kms(display) => display.latched(head),
             Display::Virtual(display) => display.latched(head),
         }
     }
@@ -99,6 +130,7 @@ impl Display {
     /// A scene that was on the screen and no longer is; its frames may be given back now.
     pub fn take_retired(&mut self) -> Option<Arc<Scene>> {
         match self {
+            Display::Kms(display) => display.take_retired(),
             Display::Virtual(display) => display.take_retired(),
         }
     }
@@ -106,6 +138,7 @@ impl Display {
     /// Whether a capture has stopped early, because it failed.
     pub fn capture_failed(&self) -> bool {
         match self {
+            Display::Kms(_) => false,
             Display::Virtual(display) => display.capture_failed(),
         }
     }
@@ -113,13 +146,23 @@ impl Display {
     /// Ends a capture and writes out the rest; tells how many pictures were written.
     pub fn finish_capture(&mut self) -> Result<u64, CaptureError> {
         match self {
+            Display::Kms(_) => Ok(0),
             Display::Virtual(display) => display.finish_capture(),
+        }
+    }
+
+    /// Whether its rate is only near what it says, so that display time may be locked to the content's rate.
+    pub fn is_locked(&self) -> bool {
+        match self {
+            Display::Kms(_) => true,
+            Display::Virtual(_) => false,
         }
     }
 
     /// Whether vblanks are guessed because the device has none.
     pub fn is_estimated(&self) -> bool {
         match self {
+            Display::Kms(display) => display.is_estimated(),
             Display::Virtual(_) => false,
         }
     }

@@ -4,7 +4,7 @@
 //! do. In lockstep a vblank comes when it is waited for. What is on the screen at each vblank goes to the capture.
 //! Faults are planned by vblank number, for tests.
 
-use std::{io::Write, sync::Arc};
+use std::{collections::VecDeque, io::Write, sync::Arc};
 
 use crate::{
     domain::units::{MediaTime, Mode},
@@ -57,6 +57,7 @@ pub struct VirtualDisplay {
     lost: bool,
     planted: Option<Layer>,
     retired: Vec<Arc<Scene>>,
+    events: VecDeque<DisplayEvent>,
 }
 
 #[derive(Clone, Default)]
@@ -82,6 +83,7 @@ impl VirtualDisplay {
             lost: false,
             planted,
             retired: Vec::with_capacity(8),
+            events: VecDeque::with_capacity(8),
         }
     }
 
@@ -154,6 +156,9 @@ impl VirtualDisplay {
     }
 
     pub(super) fn wait(&mut self, bell: &Doorbell) -> DisplayEvent {
+        if let Some(event) = self.events.pop_front() {
+            return event;
+        }
         if self.lost {
             return DisplayEvent::Lost;
         }
@@ -168,7 +173,10 @@ impl VirtualDisplay {
             match fault {
                 Fault::Miss { count } => steps += count,
                 Fault::Refuse => self.refuse = true,
-                Fault::Connected(connected) => return DisplayEvent::Connected(connected),
+                Fault::Connected(connected) => {
+                    let mode = connected.then_some(self.modes[0]);
+                    return DisplayEvent::Connected { head: 0, mode };
+                }
                 Fault::Lose => {
                     self.lost = true;
                     return DisplayEvent::Lost;
@@ -178,10 +186,19 @@ impl VirtualDisplay {
         }
         self.sequence += steps;
         self.latch(steps);
-        DisplayEvent::Vblank {
-            sequence: self.sequence,
-            time: self.modes[0].rate.tick(self.sequence as i64),
-        }
+        let sequence = self.sequence;
+        let stamp = match self.epoch {
+            Some(epoch) => epoch + self.modes[0].rate.tick(sequence as i64),
+            None => clock::monotonic(),
+        };
+        let vblank = |head| DisplayEvent::Vblank {
+            head,
+            sequence,
+            stamp,
+            lit: true,
+        };
+        self.events.extend((1..self.heads.len()).map(vblank));
+        vblank(0)
     }
 
     pub(super) fn take_retired(&mut self) -> Option<Arc<Scene>> {

@@ -15,7 +15,7 @@ use crate::{
     domain::pacing::{FrameKey, Traits},
     os::{
         doorbell::Doorbell,
-        frame::Frame,
+        frame::{Frame, Prepare},
         mailbox::{Closed, Mailbox},
     },
 };
@@ -48,17 +48,36 @@ pub struct Feed {
     /// The sound; it is there, and ended, also where the medium has none.
     pub sound: SoundQueue,
     restart: AtomicU64,
+    display: Option<Target>,
+}
+
+/// The head of a display on which a feed's frames will be.
+#[derive(Clone)]
+pub struct Target {
+    /// The display.
+    pub display: Arc<dyn Prepare>,
+    /// Its head.
+    pub head: usize,
 }
 
 impl Feed {
-    /// A feed that rings `bell` when something arrives.
-    pub fn new(bell: Doorbell) -> Self {
+    /// A feed that rings `bell` when something arrives; `target` makes its frames ready before.
+    pub fn new(bell: Doorbell, target: Option<Target>) -> Self {
         let frames = Mailbox::new(FRAME_DEPTH, bell.clone());
         Self {
             frames,
             sound: SoundQueue::new(bell),
             restart: AtomicU64::new(0),
+            display: target,
         }
+    }
+
+    /// Makes a frame ready and posts it; waits for room.
+    pub fn post(&self, frame: TimedFrame) -> Result<u64, Closed> {
+        if let Some(target) = &self.display {
+            target.display.prepare(target.head, &frame.frame);
+        }
+        self.frames.post(frame)
     }
 
     /// Asks the source to begin the medium anew, as this round.

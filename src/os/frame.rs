@@ -3,7 +3,11 @@
 //! A frame may lie in the process's memory, in a decoder's dma-buf, or in both at once. Whoever shows it asks for
 //! what it can use; dropping the frame gives the memory back to its owner.
 
-use std::os::fd::BorrowedFd;
+use std::{
+    any::Any,
+    os::fd::BorrowedFd,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use crate::domain::units::Size;
 
@@ -52,6 +56,13 @@ pub struct Frame {
     /// Bytes from one row to the next, for each plane.
     pub strides: [usize; 3],
     backing: Box<dyn Backing>,
+    prepared: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+}
+
+/// Makes frames ready for a display, on the thread that made them.
+pub trait Prepare: Send + Sync {
+    /// Does what can be done before a frame is due on head `head`, and leaves it with [`Frame::set_prepared`].
+    fn prepare(&self, head: usize, frame: &Frame);
 }
 
 impl Frame {
@@ -69,6 +80,7 @@ impl Frame {
             format,
             strides,
             backing,
+            prepared: Mutex::new(None),
         }
     }
 
@@ -86,6 +98,17 @@ impl Frame {
                 Box::new(Bytes(pixels)),
             )
         })
+    }
+
+    /// What a display has prepared, if it is of this kind.
+    pub fn prepared<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        prepared.clone()?.downcast().ok()
+    }
+
+    /// Leaves with the frame what a display has prepared, instead of what was there.
+    pub fn set_prepared(&self, prepared: Arc<dyn Any + Send + Sync>) {
+        *self.prepared.lock().unwrap_or_else(PoisonError::into_inner) = Some(prepared);
     }
 
     /// The rows of plane `number`, if the process can read them.

@@ -90,6 +90,8 @@ pub struct Parts {
     pub bell: Doorbell,
     /// What the presenter shows of itself.
     pub gauges: Arc<Gauges>,
+    /// Which display is used.
+    pub driver: DisplayDriver,
     /// The screens' modes.
     pub modes: Vec<Mode>,
     /// Where sound goes, if anywhere.
@@ -205,7 +207,7 @@ impl App {
             } => {
                 let events = self.parts.events.clone();
                 let report = move |news| drop(events.send(Event::Slot(screen, slot, load, news)));
-                match self.parts.loader.open(load, &item, report) {
+                match self.parts.loader.open(screen, load, &item, report) {
                     Ok(loaded) => drop(self.held.insert(
                         load,
                         Held {
@@ -271,7 +273,12 @@ impl App {
         };
         let snapshot = self.parts.player.snapshot();
         match cards::draw(card, &self.parts.settings, &snapshot, mode.size) {
-            Ok(frame) => self.order(Order::Card(screen, Arc::new(frame))),
+            Ok(frame) => {
+                if let Some(display) = &self.parts.loader.display {
+                    display.prepare(screen.0, &frame);
+                }
+                self.order(Order::Card(screen, Arc::new(frame)));
+            }
             Err(err) => log::error!(err = err.to_string().as_str(); "a card cannot be drawn"),
         }
     }
@@ -333,12 +340,26 @@ impl App {
             }
             Notice::Wake => self.input(Input::Timer),
             Notice::Stalled(screen, load) => self.stalled(screen, load),
-            Notice::Connected(connected) => log::info!(connected; "the screen's cable was moved"),
+            Notice::Connected(screen, mode) => self.connected(screen, mode),
             Notice::Refused(screen, why) => {
                 log::warn!(screen = screen.0, err = why.as_str(); "a picture was refused")
             }
             Notice::Finished => self.ending = Some(Ending::Clean),
             Notice::Broken(why) => self.ending = Some(Ending::Broken(why)),
+        }
+    }
+
+    /// A screen went away, or came with a mode.
+    fn connected(&mut self, screen: ScreenIndex, mode: Option<Mode>) {
+        let Some(mode) = mode else {
+            log::info!(screen = screen.0; "the screen is gone");
+            return;
+        };
+        log::info!(screen = screen.0; "the screen shows {mode}");
+        if std::mem::replace(&mut self.parts.modes[screen.0], mode).size != mode.size
+            && let Some(card) = self.parts.player.card(screen)
+        {
+            self.card(screen, card);
         }
     }
 
@@ -364,7 +385,10 @@ impl App {
     }
 
     fn report(&mut self, report: Report) {
-        let name = |app: &Self, screen: ScreenIndex| app.parts.settings.screens[screen.0].clone();
+        let name = |app: &Self, screen: ScreenIndex| {
+            let screen = &app.parts.settings.screens[screen.0];
+            screen.name.clone()
+        };
         match report {
             Report::Began {
                 screen,
@@ -518,7 +542,7 @@ impl App {
         let mut status = Status::new(
             env!("CARGO_PKG_VERSION"),
             &self.parts.settings,
-            DisplayDriver::Virtual,
+            self.parts.driver,
             self.parts.modes.first().copied(),
         );
         status.uptime_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);

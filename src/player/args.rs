@@ -9,7 +9,7 @@ use clap::{
 };
 
 use crate::domain::{
-    config::{BadDisplayKind, DisplayKind, Settings},
+    config::{BadDisplayKind, DisplayKind, ScreenSettings, Settings},
     ids::ScreenName,
     units::{MediaTime, Mode},
 };
@@ -121,7 +121,8 @@ impl Args {
             settings.state_dir = folder.clone();
         }
         if !self.screen.is_empty() {
-            settings.screens = self.screen.clone();
+            let named = self.screen.iter().cloned().map(ScreenSettings::named);
+            settings.screens = named.collect();
         }
         settings
     }
@@ -245,7 +246,7 @@ mod tests {
         assert_eq!(over.display.mode, args.mode);
         assert_eq!(over.control.socket, PathBuf::from("/s.sock"));
         assert_eq!(over.state_dir, PathBuf::from("/st"));
-        assert_eq!(over.screens, args.screen);
+        assert_eq!(over.screen_names(), args.screen);
     }
 
     #[test]

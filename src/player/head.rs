@@ -1,13 +1,16 @@
 //! One head of the display: what its screen's programme shows, and the frames it takes for it.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use crate::{
     domain::{
         counters::Standing,
         fit::{self, Fit},
         ids::{LoadId, SlotId},
-        pacing::{Await, FrameKey, Next, Patience, Plan, Programme, Queue, Traits},
+        pacing::{
+            self, Await, DisplayClock, FrameKey, News, Next, Patience, Plan, Programme, Queue,
+            Traits,
+        },
         sequencer::Cue,
         units::{MediaTime, Mode, Size},
     },
@@ -38,6 +41,12 @@ struct Attached {
 pub struct Head {
     /// What it shows.
     pub mode: Mode,
+    /// Its vblanks as times.
+    pub clock: DisplayClock,
+    /// When its last vblank was, on the monotonic clock.
+    pub stamp: MediaTime,
+    /// What becomes true with the commit that is pending.
+    pub news: VecDeque<News>,
     /// How pictures are laid onto it.
     pub fit: Fit,
     /// What is shown and what follows.
@@ -45,6 +54,8 @@ pub struct Head {
     /// Whether a first picture is expected any moment.
     pub expecting: bool,
     background: [u8; 3],
+    /// Whether display time may be locked to the content's rate.
+    locks: bool,
     /// One a slot, and those that were replaced and still sound.
     attached: Vec<Attached>,
     /// What is to be committed.
@@ -59,13 +70,17 @@ pub struct Head {
 
 impl Head {
     /// A head that shows nothing yet.
-    pub fn new(mode: Mode, fit: Fit, background: [u8; 3]) -> Self {
+    pub fn new(mode: Mode, fit: Fit, background: [u8; 3], locks: bool) -> Self {
         Self {
             mode,
+            clock: DisplayClock::new(mode.rate),
+            stamp: MediaTime::ZERO,
+            news: VecDeque::with_capacity(16),
             fit,
             programme: Programme::default(),
             expecting: false,
             background,
+            locks,
             attached: Vec::with_capacity(8),
             scene: None,
             upcoming: None,
@@ -73,11 +88,6 @@ impl Head {
             superseded: 0,
             shape: None,
         }
-    }
-
-    /// The time between two vblanks.
-    pub fn period(&self) -> MediaTime {
-        self.mode.rate.period()
     }
 
     /// An opening can be shown from now on.
@@ -116,9 +126,14 @@ impl Head {
     }
 
     /// Stands still on the frame that is shown.
-    pub fn pause(&mut self, now: MediaTime) {
+    pub fn pause(&mut self) {
         self.standing.rest();
-        self.programme.pause(now);
+        self.programme.pause(self.clock.next());
+    }
+
+    /// Goes on.
+    pub fn resume(&mut self) {
+        self.programme.resume(self.clock.next());
     }
 
     /// Shows a card of the head's size instead of items.
@@ -201,7 +216,9 @@ impl Head {
         {
             return Err(Await::Cue);
         }
-        let planned = self.programme.plan(vblank, self.period(), queues, patience);
+        let planned = self
+            .programme
+            .plan(vblank, self.clock.period(), queues, patience);
         if let Err(Await::Frame(slot, load)) = planned
             && waiting[slot.index()].0 == FRAME_DEPTH
             && let Some(feed) = self.feed(load)
@@ -211,10 +228,16 @@ impl Head {
             let count = superseded.map(|frame| waste(frame.frame)).count();
             self.superseded += count as u32;
         }
-        planned.map(|mut plan| {
-            plan.dropped += std::mem::take(&mut self.superseded);
-            plan
-        })
+        let mut plan = planned?;
+        plan.dropped += std::mem::take(&mut self.superseded);
+        if let Some((slot, number)) = plan.show
+            && self.locks
+            && let Some(key) = keys[slot.index()].get(number)
+        {
+            self.clock
+                .set_rate(pacing::locked(self.mode.rate, key.duration));
+        }
+        Ok(plan)
     }
 
     /// The feed of a slot that the programme shows or has cued.
@@ -328,6 +351,25 @@ impl Head {
     /// The scene to commit, if it is new.
     pub fn take_scene(&mut self) -> Option<Arc<Scene>> {
         self.scene.take().map(Arc::new)
+    }
+
+    /// A scene could not be committed yet: it is kept for the next vblank.
+    pub fn keep(&mut self, scene: &Arc<Scene>) {
+        self.scene = Some(Scene::clone(scene));
+    }
+
+    /// Another mode, and what is on the screen laid onto it anew.
+    pub fn set_mode(&mut self, mode: Mode, shown: Option<&Scene>) {
+        if mode.rate != self.mode.rate {
+            self.clock.set_rate(mode.rate);
+        }
+        self.mode = mode;
+        let waiting = self.scene.take();
+        if let Some(scene) = waiting.as_ref().or(shown)
+            && let Some(layer) = scene.layers.first()
+        {
+            self.scene = Some(self.lay(layer.frame.clone(), scene.content));
+        }
     }
 
     /// Whether the scene has another shape than the one before, so that the display must be asked.

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     domain::{
-        ids::LoadId,
+        ids::{LoadId, ScreenIndex},
         pacing::{FrameKey, Traits},
         playlist::{Item, MediaKind},
         sequencer::{Failure, FailureKind, Media, Replayable},
@@ -19,8 +19,8 @@ use crate::{
     gst::{self, DecoderOptions, Opening, Slot, SlotNews, Source},
     os::{
         doorbell::Doorbell,
-        feed::{Feed, TimedFrame},
-        frame::Frame,
+        feed::{Feed, Target, TimedFrame},
+        frame::{Frame, Prepare},
     },
     picture,
 };
@@ -52,12 +52,23 @@ pub struct Loader {
     pub decoders: DecoderOptions,
     /// The size of the largest screen: larger images are made smaller.
     pub screen: Size,
+    /// What makes frames ready to be shown, if the display needs that.
+    pub display: Option<Arc<dyn Prepare>>,
 }
 
 impl Loader {
-    /// Opens an item. News come from a thread of its own.
+    fn feed(&self, screen: ScreenIndex) -> Arc<Feed> {
+        let target = self.display.clone().map(|display| Target {
+            display,
+            head: screen.0,
+        });
+        Arc::new(Feed::new(self.bell.clone(), target))
+    }
+
+    /// Opens an item for a screen. News come from a thread of its own.
     pub fn open(
         &self,
+        screen: ScreenIndex,
         load: LoadId,
         item: &Arc<Item>,
         report: impl Fn(SlotNews) + Send + 'static,
@@ -65,7 +76,7 @@ impl Loader {
         let source = source(&item.src);
         match item.kind() {
             MediaKind::Image => self
-                .open_image(load, item.clone(), source, report)
+                .open_image(screen, load, item.clone(), source, report)
                 .map(Loaded::Image),
             MediaKind::Video => {
                 let check = match (&source, &item.sha256) {
@@ -79,19 +90,20 @@ impl Loader {
                     cap: item.duration,
                     decoders: self.decoders.clone(),
                 };
-                gst::open(opening, self.bell.clone(), check, report).map(Loaded::Slot)
+                gst::open(opening, self.feed(screen), check, report).map(Loaded::Slot)
             }
         }
     }
 
     fn open_image(
         &self,
+        screen: ScreenIndex,
         load: LoadId,
         item: Arc<Item>,
         source: Source,
         report: impl Fn(SlotNews) + Send + 'static,
     ) -> std::io::Result<Arc<Feed>> {
-        let feed = Arc::new(Feed::new(self.bell.clone()));
+        let feed = self.feed(screen);
         let (target, screen) = (feed.clone(), self.screen);
         std::thread::Builder::new()
             .name(format!("image-{load}"))
@@ -103,7 +115,7 @@ impl Loader {
                             pts: MediaTime::ZERO,
                             duration: MediaTime::ZERO,
                         };
-                        let _ = target.frames.post(TimedFrame {
+                        let _ = target.post(TimedFrame {
                             key,
                             frame: Arc::new(frame),
                         });

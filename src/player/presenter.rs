@@ -3,12 +3,9 @@
 //! At every vblank it plans the next one from the mailboxes and the programme, commits, and tells the app what became
 //! true when the picture is really on the screen. It never opens, closes or decodes anything.
 
-use std::{
-    collections::VecDeque,
-    sync::{
-        Arc,
-        mpsc::{Receiver, Sender},
-    },
+use std::sync::{
+    Arc,
+    mpsc::{Receiver, Sender},
 };
 
 use crate::{
@@ -17,9 +14,9 @@ use crate::{
         ids::{LoadId, ScreenIndex, SlotId},
         pacing::{Await, News, Next, Patience, Plan, Traits},
         sequencer::Cue,
-        units::MediaTime,
+        units::{MediaTime, Mode},
     },
-    kms::{Display, DisplayEvent, scene::Scene},
+    kms::{CommitError, Display, DisplayEvent, scene::Scene},
     os::{clock, doorbell::Doorbell, feed::Feed, frame::Frame},
     player::{
         gauges::Gauges,
@@ -112,8 +109,8 @@ pub enum Notice {
     Wake,
     /// What was awaited for so long that it counts as stalled.
     Stalled(ScreenIndex, Option<LoadId>),
-    /// The screen was plugged in or unplugged.
-    Connected(bool),
+    /// A screen went away, or came with a mode.
+    Connected(ScreenIndex, Option<Mode>),
     /// The display refused a picture.
     Refused(ScreenIndex, String),
     /// Playback is over: the reason is a planned end.
@@ -145,9 +142,6 @@ pub struct Presenter {
     settings: Settings,
     mixer: Mixer,
     heads: Vec<Head>,
-    /// What became true with the commit that is pending.
-    news: VecDeque<(ScreenIndex, News)>,
-    sequence: u64,
     /// When the first item's first frame was on the screen.
     began: Option<MediaTime>,
     wake: Option<MediaTime>,
@@ -174,7 +168,14 @@ impl Presenter {
         let heads = display
             .modes()
             .iter()
-            .map(|mode| Head::new(*mode, settings.fit, settings.background))
+            .map(|mode| {
+                Head::new(
+                    *mode,
+                    settings.fit,
+                    settings.background,
+                    display.is_locked(),
+                )
+            })
             .collect();
         Self {
             display,
@@ -186,8 +187,6 @@ impl Presenter {
             settings,
             mixer,
             heads,
-            news: VecDeque::with_capacity(64),
-            sequence: 0,
             began: None,
             wake: None,
             quit: false,
@@ -197,16 +196,31 @@ impl Presenter {
 
     /// Presents until the end, and gives the display back for its capture to be finished.
     pub fn run(mut self) -> (Display, Mixer) {
-        while !self.quit {
-            self.take_orders();
-            if !self.plan() || self.finished {
-                break;
+        for screen in 0..self.heads.len() {
+            let (fit, background) = (self.settings.fit, self.settings.background);
+            self.display.set_layout(screen, fit, background);
+        }
+        self.take_orders();
+        (0..self.heads.len()).for_each(|screen| self.plan(screen));
+        while !self.quit && !self.finished {
+            match self.display.wait(&self.bell) {
+                DisplayEvent::Vblank {
+                    head,
+                    sequence,
+                    stamp,
+                    lit,
+                } => {
+                    self.vblank(head, sequence, stamp, lit);
+                    self.take_orders();
+                    self.plan(head);
+                }
+                DisplayEvent::Bell => self.take_orders(),
+                DisplayEvent::Connected { head, mode } => self.connected(head, mode),
+                DisplayEvent::Lost => {
+                    (self.notices)(Notice::Broken("the display is gone".to_owned()));
+                    self.quit = true;
+                }
             }
-            if self.idles() && self.settings.patience == Patience::Wait {
-                // Nothing is due: display time then goes by as real time does.
-                self.sleep(self.heads[0].period());
-            }
-            self.await_vblank();
         }
         if self.finished {
             (self.notices)(Notice::Finished);
@@ -214,55 +228,60 @@ impl Presenter {
         (self.display, self.mixer)
     }
 
-    /// The time of the vblank that is planned.
-    fn next_vblank(&self) -> MediaTime {
-        self.heads[0].mode.rate.tick(self.sequence as i64 + 1)
+    /// Plans the next vblank of a head and commits.
+    fn plan(&mut self, screen: usize) {
+        if self.quit || self.is_over(screen) {
+            return;
+        }
+        let vblank = self.heads[screen].clock.next();
+        let mut waited: Option<MediaTime> = None;
+        loop {
+            let over = waited.is_some_and(|since| clock::monotonic() - since >= STALL);
+            let patience = if over {
+                Patience::GoOn
+            } else {
+                self.settings.patience
+            };
+            let garbage = &self.garbage;
+            let waste = |frame| drop(garbage.send(Garbage::Frame(frame)));
+            match self.heads[screen].plan(vblank, patience, waste) {
+                Ok(plan) => {
+                    self.finished |= plan.finished;
+                    self.carry_out(screen, &plan);
+                    break;
+                }
+                Err(awaited) => self.wait_for(screen, awaited, &mut waited),
+            }
+            if self.quit {
+                return;
+            }
+        }
+        let is_last = screen + 1 == self.heads.len();
+        if is_last {
+            self.mix(self.heads[0].clock.next());
+        }
+        if self.finished {
+            return;
+        }
+        self.commit(screen);
+        if is_last && self.settings.patience == Patience::Wait && self.idles() {
+            // Nothing is due: display time then goes by as real time does.
+            self.sleep(self.heads[0].clock.period());
+        }
     }
 
-    /// Plans the next vblank on all heads and commits. Tells whether to go on.
-    fn plan(&mut self) -> bool {
-        let vblank = self.next_vblank();
+    /// Whether the time that was asked for is over with the next vblank.
+    fn is_over(&mut self, screen: usize) -> bool {
         let from = self
             .began
             .or_else(|| self.settings.duration.map(|_| MediaTime::ZERO));
         if let (Some(duration), Some(from)) = (self.settings.duration, from)
-            && vblank + self.heads[0].period().half() > from + duration
+            && screen == 0
         {
-            self.finished = true;
-            return true;
+            let clock = &self.heads[0].clock;
+            self.finished |= clock.next() + clock.period().half() > from + duration;
         }
-        let mut waited: Option<MediaTime> = None;
-        for screen in 0..self.heads.len() {
-            loop {
-                let over = waited.is_some_and(|since| clock::monotonic() - since >= STALL);
-                let patience = if over {
-                    Patience::GoOn
-                } else {
-                    self.settings.patience
-                };
-                let garbage = &self.garbage;
-                let waste = |frame| drop(garbage.send(Garbage::Frame(frame)));
-                match self.heads[screen].plan(vblank, patience, waste) {
-                    Ok(plan) => {
-                        self.finished |= plan.finished;
-                        self.carry_out(screen, &plan);
-                        break;
-                    }
-                    Err(awaited) => self.wait_for(screen, awaited, &mut waited),
-                }
-                if self.quit {
-                    return false;
-                }
-            }
-        }
-        self.mix(vblank);
-        if self.finished {
-            return true;
-        }
-        for screen in 0..self.heads.len() {
-            self.commit(screen);
-        }
-        true
+        self.finished
     }
 
     /// Waits a little for what is due; says so to the app when it has waited too long.
@@ -291,7 +310,7 @@ impl Presenter {
             self.heads[screen].restart(load, round);
         }
         for news in plan.news() {
-            self.news.push_back((ScreenIndex(screen), news));
+            self.heads[screen].news.push_back(news);
         }
         self.gauges.add(|counters| {
             counters.dropped += u64::from(plan.dropped);
@@ -331,57 +350,51 @@ impl Presenter {
                 .map_err(crate::kms::CommitError::from),
             false => Ok(()),
         };
-        if let Err(err) = result.and_then(|()| self.display.commit(screen, scene)) {
-            (self.notices)(Notice::Refused(ScreenIndex(screen), err.to_string()));
+        match result.and_then(|()| self.display.commit(screen, scene.clone())) {
+            Ok(()) => {}
+            // The next vblank brings another try, unless it brings another picture.
+            Err(CommitError::Busy) => self.heads[screen].keep(&scene),
+            Err(err) => (self.notices)(Notice::Refused(ScreenIndex(screen), err.to_string())),
         }
     }
 
-    fn await_vblank(&mut self) {
-        loop {
-            match self.display.wait(&self.bell) {
-                DisplayEvent::Vblank { sequence, time } => return self.vblank(sequence, time),
-                DisplayEvent::Bell => {
-                    self.take_orders();
-                    if self.quit {
-                        return;
-                    }
-                }
-                DisplayEvent::Connected(connected) => (self.notices)(Notice::Connected(connected)),
-                DisplayEvent::Lost => {
-                    (self.notices)(Notice::Broken("the display is gone".to_owned()));
-                    self.quit = true;
-                    return;
-                }
-            }
+    /// A screen went away, or came with a mode: then what it showed is laid and committed anew.
+    fn connected(&mut self, screen: usize, mode: Option<Mode>) {
+        if let Some(mode) = mode {
+            let shown = self.display.latched(screen);
+            self.heads[screen].set_mode(mode, shown.as_deref());
         }
+        (self.notices)(Notice::Connected(ScreenIndex(screen), mode));
     }
 
     /// A vblank came: what was committed is on the screen.
-    fn vblank(&mut self, sequence: u64, time: MediaTime) {
-        let steps = sequence - self.sequence;
-        self.sequence = sequence;
-        self.gauges.at(time);
-        for head in &mut self.heads {
-            let (presented, repeated) = head.latched(steps);
-            self.gauges.add(|counters| {
-                counters.presented += u64::from(presented);
-                counters.repeated += repeated;
-            });
-        }
-        self.gauges
-            .add(|counters| counters.missed_vblanks += steps - 1);
+    fn vblank(&mut self, screen: usize, sequence: u64, stamp: MediaTime, lit: bool) {
+        let steps = self.heads[screen].clock.latch(sequence);
+        let time = self.align(screen, stamp);
+        let (presented, repeated) = self.heads[screen].latched(steps);
+        self.gauges.add(|counters| {
+            counters.presented += u64::from(presented);
+            counters.repeated += repeated;
+            if lit {
+                counters.missed_vblanks += steps.saturating_sub(1);
+            }
+        });
         while let Some(scene) = self.display.take_retired() {
             let _ = self.garbage.send(Garbage::Scene(scene));
         }
-        while let Some((screen, news)) = self.news.pop_front() {
+        while let Some(news) = self.heads[screen].news.pop_front() {
             if self.began.is_none() && matches!(news, News::Shown { .. }) {
                 // The picture was latched at the first of the steps.
-                let first = self.heads[0].mode.rate.tick((sequence - steps) as i64 + 1);
+                let first = self.heads[screen].clock.before_next(steps);
                 self.began = Some(first);
-                self.mixer.begin(first, clock::monotonic() - time);
+                self.mixer.begin(first, stamp - time);
             }
-            (self.notices)(Notice::News(screen, news));
+            (self.notices)(Notice::News(ScreenIndex(screen), news));
         }
+        if screen > 0 {
+            return;
+        }
+        self.gauges.at(time);
         if self.wake.is_some_and(|wake| wake <= time) {
             self.wake = None;
             (self.notices)(Notice::Wake);
@@ -390,6 +403,15 @@ impl Presenter {
             (self.notices)(Notice::Broken("the capture cannot be written".to_owned()));
             self.quit = true;
         }
+    }
+
+    /// The time of a head's last vblank, whose clock is kept with the first head's.
+    fn align(&mut self, screen: usize, stamp: MediaTime) -> MediaTime {
+        self.heads[screen].stamp = stamp;
+        let expected = self.heads[0].clock.now() + (stamp - self.heads[0].stamp);
+        let clock = &mut self.heads[screen].clock;
+        clock.align(expected);
+        clock.now()
     }
 
     /// Whether no item moves on any screen.
@@ -417,7 +439,6 @@ impl Presenter {
     }
 
     fn take_order(&mut self, order: Order) {
-        let now = self.next_vblank();
         match order {
             Order::Attach {
                 screen,
@@ -447,18 +468,21 @@ impl Presenter {
             }
             Order::Failed(screen, load) => self.heads[screen.0].programme.failed(load),
             Order::Card(screen, frame) => self.heads[screen.0].card(frame),
-            Order::Pause => self.heads.iter_mut().for_each(|head| head.pause(now)),
-            Order::Resume => self
-                .heads
-                .iter_mut()
-                .for_each(|head| head.programme.resume(now)),
+            Order::Pause => self.heads.iter_mut().for_each(Head::pause),
+            Order::Resume => self.heads.iter_mut().for_each(Head::resume),
             Order::Finish(at) => self
                 .heads
                 .iter_mut()
                 .for_each(|head| head.programme.cue(Next::Finish, Cue::At(at))),
             Order::WakeAt(at) => self.wake = at,
             Order::Expect(screen, expecting) => self.heads[screen.0].expecting = expecting,
-            Order::Fit(fit) => self.heads.iter_mut().for_each(|head| head.fit = fit),
+            Order::Fit(fit) => {
+                for (screen, head) in self.heads.iter_mut().enumerate() {
+                    head.fit = fit;
+                    self.display
+                        .set_layout(screen, fit, self.settings.background);
+                }
+            }
             Order::Volume(volume) => self.mixer.set_volume(volume),
             Order::Screenshot(screen, reply) => drop(reply.send(self.display.latched(screen.0))),
             Order::Quit => self.quit = true,

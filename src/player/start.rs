@@ -18,20 +18,23 @@ use crate::{
     control,
     control_server::{Host, HttpServer, Refused, UnixServer},
     domain::{
-        config::{Defaults, DisplayKind, FrameLimit, Hardware, Input, Settings},
+        config::{Defaults, DisplayKind, FrameLimit, Hardware, Input, ScreenSettings, Settings},
         pacing::Patience,
         player::Player,
         playlist::Playlist,
+        protocol::DisplayDriver,
         units::{Mode, Size},
     },
     gst::{self, DecoderOptions},
     kms::{
         Display,
+        atomic::{self, KmsAtomic, Wish},
         virtual_display::{self, VirtualDisplay},
     },
     os::{
         config_files::{self, MainFile},
         doorbell::Doorbell,
+        frame::Prepare,
         memory,
     },
     player::{
@@ -84,21 +87,17 @@ fn run(args: &Args) -> Result<(), Failed> {
         status: BROKEN,
     };
     let (settings, playlist) = read(args).map_err(bad)?;
-    if settings.display.kind == DisplayKind::Kms {
-        let advice = "the kernel's display is not supported yet; use --display virtual";
-        return Err(bad(anyhow!(advice)));
-    }
     logging::init(settings.log_level.filter());
     let bell = Doorbell::new()
         .context("making an eventfd")
         .map_err(broken)?;
-    let modes = vec![settings.display.mode_or_default(); settings.screens.len()];
-    let display = display(args, modes.clone()).map_err(broken)?;
+    // Before GStreamer, which may open the card as well: the first to open it becomes its master.
+    let display = open_display(args, &settings).map_err(broken)?;
     gst::init().map_err(|err| broken(anyhow!(err)))?;
     for name in gst::prefer(&settings.decoder.prefer, &settings.decoder.avoid) {
         log::warn!(decoder = name.as_str(); "GStreamer has no element of this name");
     }
-    play(args, settings, playlist, display, modes, bell).map_err(broken)
+    play(args, settings, playlist, display, bell).map_err(broken)
 }
 
 /// Reads the configuration and the playlist that it names.
@@ -136,7 +135,29 @@ fn read_playlist(path: &Path) -> anyhow::Result<Arc<Playlist>> {
     Ok(Arc::new(playlist.resolve(&folder.to_string_lossy())))
 }
 
-fn display(args: &Args, modes: Vec<Mode>) -> anyhow::Result<VirtualDisplay> {
+/// The display that is asked for; where the choice is open, the kernel's if it can be had.
+fn open_display(args: &Args, settings: &Settings) -> anyhow::Result<Display> {
+    let kind = settings.display.kind;
+    if kind != DisplayKind::Virtual {
+        let wish = |screen: &ScreenSettings| Wish {
+            connector: screen.connector.clone(),
+            mode: screen.mode.or(settings.display.mode),
+        };
+        let options = atomic::Options {
+            card: settings.display.card.clone(),
+            heads: settings.screens.iter().map(wish).collect(),
+        };
+        match KmsAtomic::open(options) {
+            Ok(display) => return Ok(Display::Kms(display)),
+            Err(err) if kind == DisplayKind::Kms => return Err(err.into()),
+            Err(err) => log::info!("playing on the virtual display, since {err}"),
+        }
+    }
+    let modes = vec![settings.display.mode_or_default(); settings.screens.len()];
+    Ok(Display::Virtual(virtual_display(args, modes)?))
+}
+
+fn virtual_display(args: &Args, modes: Vec<Mode>) -> anyhow::Result<VirtualDisplay> {
     let pace = match args.pace {
         Pace::Real => virtual_display::Pace::Real,
         Pace::Lockstep => virtual_display::Pace::Lockstep,
@@ -192,10 +213,17 @@ fn play(
     args: &Args,
     settings: Settings,
     playlist: Option<Arc<Playlist>>,
-    display: VirtualDisplay,
-    modes: Vec<Mode>,
+    display: Display,
     bell: Doorbell,
 ) -> anyhow::Result<()> {
+    let modes = display.modes().to_vec();
+    let (driver, prepare) = match &display {
+        Display::Kms(display) => (
+            DisplayDriver::Kms,
+            Some(display.importer() as Arc<dyn Prepare>),
+        ),
+        Display::Virtual(_) => (DisplayDriver::Virtual, None),
+    };
     let (events, incoming) = channel();
     let control = Control::start(&settings, args.socket.is_some(), events.clone())?;
     let sound = open_sound(args, &settings)?;
@@ -207,7 +235,7 @@ fn play(
         .spawn(move || reaped.into_iter().for_each(drop))?;
 
     let presenter = Presenter::new(
-        Display::Virtual(display),
+        display,
         bell.clone(),
         ordered,
         Box::new({
@@ -251,7 +279,7 @@ fn play(
     let again = args.clone();
     let mut app = App::new(Parts {
         player: Player::new(
-            settings.screens.clone(),
+            settings.screen_names(),
             args.rounds.map(std::num::NonZeroU64::get),
         ),
         settings,
@@ -261,11 +289,13 @@ fn play(
             bell: bell.clone(),
             decoders,
             screen,
+            display: prepare,
         },
         events,
         orders: orders.clone(),
         bell: bell.clone(),
         gauges,
+        driver,
         modes,
         sound: sound.gauge,
     });

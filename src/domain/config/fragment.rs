@@ -73,6 +73,7 @@ pub struct Fragment {
 #[allow(missing_docs)]
 pub struct DisplayFragment {
     pub kind: Option<DisplayKind>,
+    pub card: Option<Path>,
     pub mode: Option<Mode>,
 }
 
@@ -82,6 +83,9 @@ pub struct DisplayFragment {
 #[allow(missing_docs)]
 pub struct ScreenFragment {
     pub name: ScreenName,
+    #[serde(default, deserialize_with = "filled")]
+    pub connector: Option<String>,
+    pub mode: Option<Mode>,
 }
 
 /// `[decoder]`.

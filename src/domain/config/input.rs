@@ -32,6 +32,7 @@ impl Input {
             background: later.background.or(earlier.background),
             display: DisplayFragment {
                 kind: later.display.kind.or(earlier.display.kind),
+                card: later.display.card.or(earlier.display.card),
                 mode: later.display.mode.or(earlier.display.mode),
             },
             screen: later.screen.or(earlier.screen),

@@ -14,11 +14,12 @@ pub struct Key {
 }
 
 impl Key {
-    /// The key with a value, as it would stand in a file.
+    /// The key with a value, as it would stand in a file; every screen has a name, too.
     pub fn line(&self, value: &str) -> String {
         match self.path.split_once('.') {
             Some((table, key)) => match table.strip_suffix("[]") {
-                Some(list) => format!("[[{list}]]\n{key} = {value}\n"),
+                Some(list) if key == "name" => format!("[[{list}]]\n{key} = {value}\n"),
+                Some(list) => format!("[[{list}]]\nname = \"main\"\n{key} = {value}\n"),
                 None => format!("[{table}]\n{key} = {value}\n"),
             },
             None => format!("{} = {value}\n", self.path),
@@ -56,11 +57,22 @@ pub const KEYS: &[Key] = &[
     key("background", "\"#000000\"", "\"#f4f1ea\""),
     key("display.kind", "\"auto\"", "\"virtual\""),
     without(
+        "display.card",
+        "the first with a screen",
+        "\"/dev/dri/card1\"",
+    ),
+    without(
         "display.mode",
         "the display's own; 1920x1080@60 where it has none",
         "\"1280x720@59.94\"",
     ),
     key("screen[].name", "\"main\"", "\"left\""),
+    without(
+        "screen[].connector",
+        "the first free one with a screen",
+        "\"HDMI-A-1\"",
+    ),
+    without("screen[].mode", "display.mode", "\"1920x1080@50\""),
     key("decoder.prefer", "[]", "[\"v4l2slh264dec\"]"),
     key("decoder.avoid", "[]", "[\"vaapih264dec\"]"),
     key("decoder.hardware", "\"auto\"", "\"never\""),
@@ -108,6 +120,8 @@ mod tests {
         let fragment = Fragment {
             screen: Some(vec![ScreenFragment {
                 name: ScreenName::new("main"),
+                connector: None,
+                mode: None,
             }]),
             ..Fragment::default()
         };

@@ -19,7 +19,8 @@ pub use fragment::{
 pub use input::Input;
 pub use keys::{KEYS, Key};
 pub use settings::{
-    AudioSettings, ControlSettings, DecoderSettings, Defaults, DisplaySettings, Settings,
+    AudioSettings, ControlSettings, DecoderSettings, Defaults, DisplaySettings, ScreenSettings,
+    Settings,
 };
 pub use values::{
     BadDisplayKind, Color, DisplayKind, FrameLimit, Hardware, HttpAddress, LogLevel, Path, Volume,

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use crate::domain::{
     config::{
+        fragment::ScreenFragment,
         input::Input,
         values::{Color, DisplayKind, FrameLimit, Hardware, LogLevel, Volume},
     },
@@ -44,8 +45,8 @@ pub struct Settings {
     pub background: Color,
     /// The display.
     pub display: DisplaySettings,
-    /// The screens' names, in order; never empty.
-    pub screens: Vec<ScreenName>,
+    /// The screens, in order; never empty.
+    pub screens: Vec<ScreenSettings>,
     /// The choice of decoders.
     pub decoder: DecoderSettings,
     /// The sound's way out.
@@ -63,6 +64,8 @@ pub struct Settings {
 pub struct DisplaySettings {
     /// Which display.
     pub kind: DisplayKind,
+    /// The device node of its card; nothing is the first with a screen.
+    pub card: Option<PathBuf>,
     /// The mode asked for; nothing leaves it to the display.
     pub mode: Option<Mode>,
 }
@@ -74,6 +77,28 @@ impl DisplaySettings {
             size: Size::new(1920, 1080),
             rate: Rate::hertz(60),
         })
+    }
+}
+
+/// One screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScreenSettings {
+    /// Its name, by which tracks name it.
+    pub name: ScreenName,
+    /// Where its cable goes in; nothing is the first free connector with a screen.
+    pub connector: Option<String>,
+    /// Its mode; nothing is the display's.
+    pub mode: Option<Mode>,
+}
+
+impl ScreenSettings {
+    /// A screen of this name, wherever it is connected.
+    pub fn named(name: ScreenName) -> Self {
+        Self {
+            name,
+            connector: None,
+            mode: None,
+        }
     }
 }
 
@@ -110,12 +135,30 @@ pub struct ControlSettings {
     pub http: Option<SocketAddr>,
 }
 
+impl From<ScreenFragment> for ScreenSettings {
+    fn from(screen: ScreenFragment) -> Self {
+        Self {
+            name: screen.name,
+            connector: screen.connector,
+            mode: screen.mode,
+        }
+    }
+}
+
+impl Settings {
+    /// The screens' names, in order.
+    pub fn screen_names(&self) -> Vec<ScreenName> {
+        let screens = self.screens.iter();
+        screens.map(|screen| screen.name.clone()).collect()
+    }
+}
+
 impl Input {
     /// The settings: what the files say, and the defaults for the rest.
     pub fn settings(self, defaults: Defaults) -> Settings {
         let Self(input) = self;
         let screens = input.screen.unwrap_or_default();
-        let screens: Vec<_> = screens.into_iter().map(|screen| screen.name).collect();
+        let screens: Vec<_> = screens.into_iter().map(ScreenSettings::from).collect();
         Settings {
             name: input.name.unwrap_or(defaults.name),
             playlist: input.playlist.map(|path| path.as_str().into()),
@@ -127,10 +170,11 @@ impl Input {
             background: input.background.unwrap_or(Color::BLACK),
             display: DisplaySettings {
                 kind: input.display.kind.unwrap_or_default(),
+                card: input.display.card.map(|path| path.as_str().into()),
                 mode: input.display.mode,
             },
             screens: match screens.is_empty() {
-                true => vec![ScreenName::new("main")],
+                true => vec![ScreenSettings::named(ScreenName::new("main"))],
                 false => screens,
             },
             decoder: DecoderSettings {
@@ -191,7 +235,7 @@ mod tests {
             (false, true)
         );
         assert_eq!((plain.volume.get(), plain.mute), (0.8, false));
-        assert_eq!(plain.screens, [ScreenName::new("main")]);
+        assert_eq!(plain.screen_names(), [ScreenName::new("main")]);
         assert_eq!(plain.display.mode_or_default().to_string(), "1920x1080@60");
         assert_eq!(plain.audio.sink, "alsasink");
         assert_eq!(plain.control.http, None);

@@ -7,6 +7,7 @@
 //! The rule: the newest frame whose target is at most the vblank's time plus half a period. So a frame comes on at the
 //! vblank nearest to its target, and so does the first frame of the next showing at a boundary.
 
+mod clock;
 mod programme;
 
 use crate::domain::{
@@ -15,6 +16,7 @@ use crate::domain::{
     units::MediaTime,
 };
 
+pub use clock::{DisplayClock, locked};
 pub use programme::Programme;
 
 /// Targets and vblanks are rounded to nanoseconds apart from each other; a tie must not depend on that.

@@ -313,7 +313,7 @@ impl Status {
             playlist: None,
             position: None,
             item: None,
-            screens: settings.screens.iter().map(screen).collect(),
+            screens: settings.screen_names().iter().map(screen).collect(),
             display: DisplayStatus {
                 kind: driver,
                 mode,
