@@ -32,6 +32,7 @@ use musebox::{
         doorbell::Doorbell,
         feed::{Feed, TimedFrame},
         frame::Frame,
+        supervisor::Supervisor,
     },
     player::{
         gauges::Gauges,
@@ -77,6 +78,7 @@ impl Player {
                 background: [0; 3],
             },
             Mixer::new(None, 1.0),
+            Supervisor::default(),
         );
         let thread = thread::spawn(move || drop(presenter.run()));
         Self {

@@ -13,16 +13,36 @@ use std::{
 
 pub use client::{Client, ClientError, Events};
 
-/// The control socket where nobody says otherwise: `/run/musebox/control.sock` for root, else
-/// `$XDG_RUNTIME_DIR/musebox/control.sock`, else `/tmp/musebox-UID/control.sock`.
+/// The control socket of a service, and of root.
+const SERVICE_SOCKET: &str = "/run/musebox/control.sock";
+
+/// The daemon's control socket where nobody says otherwise: in the folder that systemd has made for the service, else
+/// `/run/musebox/control.sock` for root, else `$XDG_RUNTIME_DIR/musebox/control.sock`, else
+/// `/tmp/musebox-UID/control.sock`.
 pub fn default_socket() -> PathBuf {
+    if let Some(folder) = absolute(env::var_os("RUNTIME_DIRECTORY")) {
+        return folder.join("control.sock");
+    }
     let user = nix::unistd::geteuid();
     socket_of(user.as_raw(), env::var_os("XDG_RUNTIME_DIR"))
 }
 
-/// The folder for what must outlive a restart, where nobody says otherwise: `/var/lib/musebox` for root, else
+/// Where a client looks where nobody says otherwise: the user's own daemon if there is one, else the service.
+pub fn nearest_socket() -> PathBuf {
+    let own = default_socket();
+    match own.exists() {
+        true => own,
+        false => SERVICE_SOCKET.into(),
+    }
+}
+
+/// The folder for what must outlive a restart, where nobody says otherwise: systemd's for the service, else
+/// `/var/lib/musebox` for root, else
 /// `$XDG_STATE_HOME/musebox`, else `~/.local/state/musebox`, else `/tmp/musebox-UID/state`.
 pub fn default_state_dir() -> PathBuf {
+    if let Some(folder) = absolute(env::var_os("STATE_DIRECTORY")) {
+        return folder;
+    }
     let user = nix::unistd::geteuid();
     state_of(
         user.as_raw(),
@@ -33,7 +53,7 @@ pub fn default_state_dir() -> PathBuf {
 
 fn socket_of(user: u32, runtime_dir: Option<OsString>) -> PathBuf {
     match (user, absolute(runtime_dir)) {
-        (0, _) => "/run/musebox/control.sock".into(),
+        (0, _) => SERVICE_SOCKET.into(),
         (_, Some(folder)) => folder.join("musebox/control.sock"),
         (user, None) => format!("/tmp/musebox-{user}/control.sock").into(),
     }

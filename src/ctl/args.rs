@@ -14,7 +14,7 @@ use crate::domain::ids::Position;
     after_long_help = "Exit status: 0 done, 1 it could not be done (no daemon, a refusal, a failed check), 2 a bad argument."
 )]
 pub struct Args {
-    /// The player's control socket [default: /run/musebox/control.sock, or below $XDG_RUNTIME_DIR when not root].
+    /// The player's control socket [default: the user's own player's if it runs, else /run/musebox/control.sock].
     #[arg(long, value_name = "PATH", global = true)]
     pub socket: Option<PathBuf>,
     /// What to do.
@@ -64,6 +64,27 @@ pub enum Task {
     /// Look for faults of the box, and say what to mend.
     Doctor {
         /// Print the findings as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what the service has written to the journal.
+    Logs {
+        /// Go on with what is written from now on, until interrupted.
+        #[arg(short, long)]
+        follow: bool,
+        /// The last N lines; all that the journal has with 0.
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 100)]
+        lines: u32,
+        /// Only from this time on, as journalctl reads it: "09:00", "yesterday", "-1h".
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// Only lines about this item.
+        #[arg(long, value_name = "ID")]
+        item: Option<String>,
+        /// Only lines about this screen.
+        #[arg(long, value_name = "NAME")]
+        screen: Option<String>,
+        /// Print one JSON object a line.
         #[arg(long)]
         json: bool,
     },

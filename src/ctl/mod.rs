@@ -5,6 +5,7 @@
 //! Exit status: 0 done, 1 it could not be done (no daemon, a refusal, a failed check), 2 a bad argument.
 
 mod args;
+mod logs;
 mod report;
 
 use std::{
@@ -20,7 +21,7 @@ use clap::{CommandFactory, Parser};
 pub use args::{Args, Task};
 
 use crate::{
-    control::{Client, default_socket},
+    control::{Client, nearest_socket},
     domain::protocol::{CheckResult, PictureFormat, WireCommand},
 };
 
@@ -50,7 +51,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 /// Does what the arguments ask; what is to be read goes to `out`.
 async fn run(args: Args, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let client = Client::new(args.socket.unwrap_or_else(default_socket));
+    let client = Client::new(args.socket.unwrap_or_else(nearest_socket));
     match args.task {
         Task::Status { json: true } => {
             // As it came: a later daemon may say more than this version knows.
@@ -94,6 +95,23 @@ async fn run(args: Args, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             if found.worst() == CheckResult::Fail {
                 return Ok(ExitCode::FAILURE);
             }
+        }
+        Task::Logs {
+            follow,
+            lines,
+            since,
+            item,
+            screen,
+            json,
+        } => {
+            let wanted = logs::Wanted {
+                follow,
+                lines,
+                since,
+                item,
+                screen,
+            };
+            logs::print(&wanted, json, out)?;
         }
         Task::Completions { shell } => {
             let mut script = Vec::new();

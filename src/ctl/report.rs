@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::domain::protocol::{
     CheckResult, DoctorReport, Event, EventKind, ItemStatus, MemoryKind, SettingsStatus, SlotState,
-    State, Status,
+    Status,
 };
 
 /// How the box is, on a dozen lines.
@@ -12,7 +12,7 @@ pub(super) fn status(status: &Status) -> String {
     let mut text = format!(
         "{} is {}  (musebox {}, up {})\n\n",
         plain(&status.name),
-        state(status.state),
+        status.state.word(),
         plain(&status.version),
         duration(status.uptime_ms)
     );
@@ -195,23 +195,13 @@ pub(super) fn event(event: &Event) -> String {
             "{screen}: no more items in current track, after {position}"
         )),
         EventKind::RoundEnded { rounds } => format!("round {rounds} has ended"),
-        EventKind::State { state: now } => format!("the box is {}", state(*now)),
+        EventKind::State { state: now } => format!("the box is {}", now.word()),
         EventKind::Settings { settings: now } => format!("settings: {}", settings(now)),
         EventKind::Lagged { missed } => format!("{} left out here", count(*missed, "event")),
     };
     let seconds = event.at_ms / 1000;
     let millis = event.at_ms % 1000;
     format!("{seconds:>8}.{millis:03}  {what}")
-}
-
-fn state(state: State) -> &'static str {
-    match state {
-        State::Idle => "idle",
-        State::Playing => "playing",
-        State::Paused => "paused",
-        State::Standby => "on standby",
-        State::Failed => "failing: no item can be played",
-    }
 }
 
 fn slot_state(state: SlotState) -> &'static str {

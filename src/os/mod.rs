@@ -9,3 +9,4 @@ pub mod feed;
 pub mod frame;
 pub mod mailbox;
 pub mod memory;
+pub mod supervisor;

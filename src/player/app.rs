@@ -28,7 +28,7 @@ use crate::{
         units::Mode,
     },
     gst::SlotNews,
-    os::doorbell::Doorbell,
+    os::{doorbell::Doorbell, supervisor::Supervisor},
     player::{
         cards,
         changes::Changes,
@@ -96,6 +96,8 @@ pub struct Parts {
     pub modes: Vec<Mode>,
     /// Where sound goes, if anywhere.
     pub sound: Option<Arc<dyn status::SoundGauge>>,
+    /// Who has started us.
+    pub supervisor: Supervisor,
 }
 
 /// An opening.
@@ -156,7 +158,10 @@ impl App {
             Event::Control(request) => self.answer(request),
             Event::Slot(screen, slot, load, news) => self.slot_news(screen, slot, load, news),
             Event::Presenter(notice) => self.notice(notice),
-            Event::Terminate => self.ending = Some(Ending::Clean),
+            Event::Terminate => {
+                self.parts.supervisor.stopping();
+                self.ending = Some(Ending::Clean);
+            }
             Event::Reload => self.reload(),
         }
     }
@@ -186,6 +191,9 @@ impl App {
         let state = status::state(self.parts.player.snapshot().state);
         if state != self.state {
             self.state = state;
+            if state != State::Playing {
+                self.parts.supervisor.status(state.word());
+            }
             self.tell(EventKind::State { state });
         }
     }
@@ -405,6 +413,9 @@ impl App {
                     ITEM = item.id.as_str(), SLOT = slot.to_string().as_str(),
                     POSITION = position.to_string().as_str(), SCREEN = screen.as_str(), replay; "{title}"
                 );
+                self.parts
+                    .supervisor
+                    .status(&format!("{position} {title}"));
                 let (item, title) = (item.id.clone(), item.title.clone());
                 self.tell(EventKind::ItemBegan {
                     screen,

@@ -1,7 +1,8 @@
 //! The presenter: the one thread that commits to the display.
 //!
 //! At every vblank it plans the next one from the mailboxes and the programme, commits, and tells the app what became
-//! true when the picture is really on the screen. It never opens, closes or decodes anything.
+//! true when the picture is really on the screen. It never opens, closes or decodes anything. The service manager's
+//! watchdog lives from its loop.
 
 use std::sync::{
     Arc,
@@ -17,7 +18,7 @@ use crate::{
         units::{MediaTime, Mode},
     },
     kms::{CommitError, Display, DisplayEvent, scene::Scene},
-    os::{clock, doorbell::Doorbell, feed::Feed, frame::Frame},
+    os::{clock, doorbell::Doorbell, feed::Feed, frame::Frame, supervisor::Supervisor},
     player::{
         gauges::Gauges,
         head::{Garbage, Head},
@@ -141,7 +142,10 @@ pub struct Presenter {
     gauges: Arc<Gauges>,
     settings: Settings,
     mixer: Mixer,
+    supervisor: Supervisor,
     heads: Vec<Head>,
+    /// Whether the service manager knows that we play.
+    up: bool,
     /// When the first item's first frame was on the screen.
     began: Option<MediaTime>,
     wake: Option<MediaTime>,
@@ -164,6 +168,7 @@ impl Presenter {
         gauges: Arc<Gauges>,
         settings: Settings,
         mixer: Mixer,
+        supervisor: Supervisor,
     ) -> Self {
         let heads = display
             .modes()
@@ -186,7 +191,9 @@ impl Presenter {
             gauges,
             settings,
             mixer,
+            supervisor,
             heads,
+            up: false,
             began: None,
             wake: None,
             quit: false,
@@ -203,13 +210,18 @@ impl Presenter {
         self.take_orders();
         (0..self.heads.len()).for_each(|screen| self.plan(screen));
         while !self.quit && !self.finished {
-            match self.display.wait(&self.bell) {
+            let event = self.display.wait(&self.bell);
+            self.supervisor.beat(clock::monotonic());
+            match event {
                 DisplayEvent::Vblank {
                     head,
                     sequence,
                     stamp,
                     lit,
                 } => {
+                    if !std::mem::replace(&mut self.up, true) {
+                        self.supervisor.ready();
+                    }
                     self.vblank(head, sequence, stamp, lit);
                     self.take_orders();
                     self.plan(head);

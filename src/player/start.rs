@@ -36,6 +36,7 @@ use crate::{
         doorbell::Doorbell,
         frame::Prepare,
         memory,
+        supervisor::Supervisor,
     },
     player::{
         app::{self, App, Ending, Event, Parts},
@@ -228,6 +229,8 @@ fn play(
     let control = Control::start(&settings, args.socket.is_some(), events.clone())?;
     let sound = open_sound(args, &settings)?;
     let gauges = Arc::new(Gauges::default());
+    let supervisor = Supervisor::of_process();
+    let to_supervisor = supervisor.share();
     let (orders, ordered) = channel();
     let (garbage, reaped) = channel();
     std::thread::Builder::new()
@@ -258,6 +261,7 @@ fn play(
             ],
         },
         Mixer::new(sound.listener, app::volume(&settings)),
+        supervisor,
     );
     let presenting = std::thread::Builder::new()
         .name("presenter".into())
@@ -298,6 +302,7 @@ fn play(
         driver,
         modes,
         sound: sound.gauge,
+        supervisor: to_supervisor,
     });
     let ending = app.run(&incoming);
     let status = app.status();

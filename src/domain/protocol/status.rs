@@ -69,6 +69,19 @@ pub enum State {
     Failed,
 }
 
+impl State {
+    /// What people are told.
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Idle => "idle",
+            State::Playing => "playing",
+            State::Paused => "paused",
+            State::Standby => "on standby",
+            State::Failed => "failing: no item can be played",
+        }
+    }
+}
+
 /// A playlist's names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlaylistStatus {
