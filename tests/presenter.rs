@@ -16,6 +16,7 @@ use std::{
 
 use musebox::{
     domain::{
+        config::OnExit,
         counters::Counters,
         fit::Fit,
         ids::{LoadId, ScreenIndex, SlotId},
@@ -32,13 +33,12 @@ use musebox::{
         doorbell::Doorbell,
         feed::{Feed, TimedFrame},
         frame::Frame,
-        supervisor::Supervisor,
     },
     player::{
         gauges::Gauges,
         head::Garbage,
         mixer::Mixer,
-        presenter::{Notice, Order, Presenter, Settings},
+        presenter::{Notice, Order, Presenter, Settings, Surroundings},
     },
 };
 
@@ -76,9 +76,10 @@ impl Player {
                 duration,
                 fit: Fit::Contain,
                 background: [0; 3],
+                on_exit: OnExit::Last,
             },
             Mixer::new(None, 1.0),
-            Supervisor::default(),
+            Surroundings::default(),
         );
         let thread = thread::spawn(move || drop(presenter.run()));
         Self {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::domain::ids::Position;
+use crate::domain::{ids::Position, protocol::Power};
 
 /// Steer and watch the musebox player on this machine.
 #[derive(Clone, Debug, PartialEq, Eq, Parser)]
@@ -49,6 +49,12 @@ pub enum Task {
     },
     /// Begin the item that is shown again.
     Replay,
+    /// Switch the screens on or off; what plays goes on meanwhile.
+    Display {
+        /// Which of both.
+        #[arg(value_name = "on|off", value_parser = read_power)]
+        power: Power,
+    },
     /// Save what is on the display.
     Screenshot {
         /// The file to write: a JPEG if it ends in .jpg, else a PNG; - is standard output.
@@ -94,6 +100,12 @@ pub enum Task {
         #[arg(value_name = "SHELL")]
         shell: Shell,
     },
+}
+
+fn read_power(text: &str) -> Result<Power, String> {
+    let all = [Power::On, Power::Off].into_iter();
+    let found = all.filter(|power| power.word() == text).next();
+    found.ok_or_else(|| "write on or off".to_owned())
 }
 
 #[cfg(test)]

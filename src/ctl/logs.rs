@@ -114,9 +114,7 @@ mod tests {
         });
         let text = sentence(&entry);
         assert!(
-            text.ends_with(
-                "info  Water lilies  screen=main  slot=A  position=M0T0I1  item=lilies"
-            ),
+            text.ends_with("info  Water lilies  screen=main  slot=A  position=M0T0I1  item=lilies"),
             "{text}"
         );
         assert!(text.contains(".250 "), "{text}");

@@ -70,6 +70,7 @@ async fn run(args: Args, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         Task::Previous => client.command(WireCommand::Previous).await?,
         Task::Goto { position } => client.command(WireCommand::Goto { position }).await?,
         Task::Replay => client.command(WireCommand::Replay).await?,
+        Task::Display { power } => client.command(WireCommand::Display { power }).await?,
         Task::Screenshot { file } => {
             let bytes = client.screenshot(format_of(&file)).await?;
             save(&file, &bytes, out)?;

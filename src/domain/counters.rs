@@ -32,7 +32,7 @@ pub struct Standing {
 
 impl Standing {
     /// A frame that comes on now and is meant to stand from `target` for `duration`, on a display of this rate.
-    /// Without a duration it may stand as long as it wants.
+    /// Without a duration it may stand as long as it wants. Times are from any vblank of the display.
     ///
     /// Its share is the vblanks to which its time is nearest, at least one.
     pub fn begin(target: MediaTime, duration: Option<MediaTime>, rate: Rate) -> Self {

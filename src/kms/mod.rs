@@ -17,7 +17,9 @@ use std::sync::Arc;
 
 use crate::{
     domain::{
+        config::OnExit,
         fit::Fit,
+        protocol::Power,
         units::{MediaTime, Mode},
     },
     kms::{
@@ -156,6 +158,46 @@ impl Display {
         match self {
             Display::Kms(_) => true,
             Display::Virtual(_) => false,
+        }
+    }
+
+    /// Switches all screens on or off; what is committed goes on.
+    pub fn set_power(&mut self, power: Power) {
+        match self {
+            Display::Kms(display) => display.set_power(power),
+            Display::Virtual(_) => {}
+        }
+    }
+
+    /// Gives the device to whoever comes to the front.
+    pub fn leave(&mut self) {
+        match self {
+            Display::Kms(display) => display.leave(),
+            Display::Virtual(_) => {}
+        }
+    }
+
+    /// Takes the device back.
+    pub fn come_back(&mut self) {
+        match self {
+            Display::Kms(display) => display.come_back(),
+            Display::Virtual(_) => {}
+        }
+    }
+
+    /// Leaves on the screens what is to stay there.
+    pub fn finish(&mut self, on_exit: OnExit) {
+        match self {
+            Display::Kms(display) => display.finish(on_exit),
+            Display::Virtual(_) => {}
+        }
+    }
+
+    /// Whether a head has a screen.
+    pub fn is_connected(&self, head: usize) -> bool {
+        match self {
+            Display::Kms(display) => display.is_connected(head),
+            Display::Virtual(_) => true,
         }
     }
 

@@ -4,9 +4,11 @@
 
 pub mod clock;
 pub mod config_files;
+pub mod console;
 pub mod doorbell;
 pub mod feed;
 pub mod frame;
 pub mod mailbox;
 pub mod memory;
+pub mod realtime;
 pub mod supervisor;

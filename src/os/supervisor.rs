@@ -51,6 +51,11 @@ impl Supervisor {
         }
     }
 
+    /// Whether somebody listens.
+    pub fn is_there(&self) -> bool {
+        self.socket.is_some()
+    }
+
     /// The service is up.
     pub fn ready(&self) {
         self.send(b"READY=1");
@@ -128,7 +133,13 @@ mod tests {
         let words: Vec<String> = (0..5).map(|_| heard(&manager)).collect();
         assert_eq!(
             words,
-            ["READY=1", "STATUS=two lines", "WATCHDOG=1", "WATCHDOG=1", "STOPPING=1"]
+            [
+                "READY=1",
+                "STATUS=two lines",
+                "WATCHDOG=1",
+                "WATCHDOG=1",
+                "STOPPING=1"
+            ]
         );
     }
 

@@ -23,11 +23,14 @@ use crate::{
         pacing::News,
         player::Player,
         playlist::Playlist,
-        protocol::{DisplayDriver, Event as Told, EventKind, ItemStatus, State, Status},
-        sequencer::{Card, Command, Failure, FailureKind, Input, Output, Report, SlotEvent},
+        protocol::{
+            DisplayDriver, Event as Told, EventKind, ItemStatus, Power, State, Status, WireCommand,
+        },
+        sequencer::{Card, Failure, FailureKind, Input, Output, Report, SlotEvent},
         units::Mode,
     },
     gst::SlotNews,
+    kms::atomic::Importer,
     os::{doorbell::Doorbell, supervisor::Supervisor},
     player::{
         cards,
@@ -56,6 +59,10 @@ pub enum Event {
     Terminate,
     /// A signal: read the configuration again.
     Reload,
+    /// A signal: somebody wants to see another text console.
+    ConsoleLeaves,
+    /// A signal: our text console is in front again.
+    ConsoleReturns,
 }
 
 /// How the player came to its end.
@@ -69,6 +76,14 @@ pub enum Ending {
 
 /// Reads the settings and the playlist anew.
 pub type Reread = Box<dyn Fn() -> anyhow::Result<(Settings, Option<Arc<Playlist>>)>>;
+
+/// A display controller in use.
+pub struct KmsCard {
+    /// Its device node.
+    pub path: String,
+    /// What makes its framebuffers.
+    pub importer: Arc<Importer>,
+}
 
 /// What an app is made of.
 pub struct Parts {
@@ -92,8 +107,12 @@ pub struct Parts {
     pub gauges: Arc<Gauges>,
     /// Which display is used.
     pub driver: DisplayDriver,
+    /// The card, where the kernel's display is used.
+    pub card: Option<KmsCard>,
     /// The screens' modes.
     pub modes: Vec<Mode>,
+    /// Which of them are there.
+    pub connected: Vec<bool>,
     /// Where sound goes, if anywhere.
     pub sound: Option<Arc<dyn status::SoundGauge>>,
     /// Who has started us.
@@ -116,6 +135,7 @@ pub struct App {
     changes: Changes,
     begun: Instant,
     state: State,
+    power: Power,
     ending: Option<Ending>,
 }
 
@@ -129,6 +149,7 @@ impl App {
             changes: Changes::default(),
             begun: Instant::now(),
             state: State::Idle,
+            power: Power::On,
             ending: None,
         }
     }
@@ -163,6 +184,8 @@ impl App {
                 self.ending = Some(Ending::Clean);
             }
             Event::Reload => self.reload(),
+            Event::ConsoleLeaves => self.order(Order::ConsoleLeaves),
+            Event::ConsoleReturns => self.order(Order::ConsoleReturns),
         }
     }
 
@@ -359,11 +382,13 @@ impl App {
 
     /// A screen went away, or came with a mode.
     fn connected(&mut self, screen: ScreenIndex, mode: Option<Mode>) {
+        let name = self.parts.settings.screens[screen.0].name.clone();
+        self.parts.connected[screen.0] = mode.is_some();
         let Some(mode) = mode else {
-            log::info!(screen = screen.0; "the screen is gone");
+            log::info!(SCREEN = name.as_str(); "the screen is gone: playing into the void");
             return;
         };
-        log::info!(screen = screen.0; "the screen shows {mode}");
+        log::info!(SCREEN = name.as_str(); "the screen shows {mode}");
         if std::mem::replace(&mut self.parts.modes[screen.0], mode).size != mode.size
             && let Some(card) = self.parts.player.card(screen)
         {
@@ -413,9 +438,7 @@ impl App {
                     ITEM = item.id.as_str(), SLOT = slot.to_string().as_str(),
                     POSITION = position.to_string().as_str(), SCREEN = screen.as_str(), replay; "{title}"
                 );
-                self.parts
-                    .supervisor
-                    .status(&format!("{position} {title}"));
+                self.parts.supervisor.status(&format!("{position} {title}"));
                 let (item, title) = (item.id.clone(), item.title.clone());
                 self.tell(EventKind::ItemBegan {
                     screen,
@@ -474,8 +497,16 @@ impl App {
         // Whoever asked may be gone: then nobody misses the answer.
         match request {
             Request::Status(reply) => drop(reply.send(self.status())),
+            Request::Command(WireCommand::Display { power }, reply) => {
+                self.power = power;
+                self.order(Order::Power(power));
+                log::info!("the screens are switched {}", power.word());
+                let _ = reply.send(Ok(()));
+            }
             Request::Command(command, reply) => {
-                let command = Command::from(command);
+                let Some(command) = command.playing() else {
+                    return drop(reply.send(Ok(())));
+                };
                 let allowed = self
                     .parts
                     .player
@@ -493,7 +524,13 @@ impl App {
             } => {
                 let (sender, receiver) = std::sync::mpsc::channel();
                 self.order(Order::Screenshot(ScreenIndex(0), sender));
-                pictures::answer(receiver, self.parts.modes[0].size, format, max_width, reply);
+                let kernel = self.parts.card.as_ref().map(|card| card.importer.clone());
+                let wanted = pictures::Wanted {
+                    size: self.parts.modes[0].size,
+                    format,
+                    max_width,
+                };
+                pictures::answer(receiver, kernel.filter(|_| self.is_lit()), wanted, reply);
             }
             Request::Watch(reply) => drop(reply.send(self.watchers.subscribe())),
             Request::Doctor(reply) => {
@@ -548,14 +585,28 @@ impl App {
         }
     }
 
+    /// Whether the first screen gets a picture.
+    fn is_lit(&self) -> bool {
+        self.parts.connected[0] && self.power == Power::On
+    }
+
     /// The report of the moment.
     pub fn status(&self) -> Status {
         let mut status = Status::new(
             env!("CARGO_PKG_VERSION"),
             &self.parts.settings,
             self.parts.driver,
-            self.parts.modes.first().copied(),
+            self.parts
+                .modes
+                .first()
+                .copied()
+                .filter(|_| self.parts.connected[0]),
         );
+        status.display.power = self.power;
+        if let Some(card) = &self.parts.card {
+            status.display.card = Some(card.path.clone());
+            status.display.copies = status::copies(&card.importer.copies);
+        }
         status.uptime_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let decoder = |screen: usize, slot: SlotId| {
             let held = self

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Mutex, PoisonError,
-    atomic::{AtomicI64, AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
 };
 
 use crate::domain::{counters::Counters, units::MediaTime};
@@ -12,6 +12,7 @@ use crate::domain::{counters::Counters, units::MediaTime};
 pub struct Gauges {
     now: AtomicI64,
     counters: Mutex<Counters>,
+    estimated: AtomicBool,
     waits: AtomicU64,
     longest: AtomicI64,
 }
@@ -27,6 +28,11 @@ impl Gauges {
         *self.counters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether vblanks are guessed because the device has none.
+    pub fn is_estimated(&self) -> bool {
+        self.estimated.load(Ordering::Relaxed)
+    }
+
     /// How often lockstep waited for what was due, and the longest wait.
     pub fn waits(&self) -> (u64, MediaTime) {
         (
@@ -37,6 +43,10 @@ impl Gauges {
 
     pub(super) fn at(&self, now: MediaTime) {
         self.now.store(now.nanos(), Ordering::Relaxed);
+    }
+
+    pub(super) fn set_estimated(&self, estimated: bool) {
+        self.estimated.store(estimated, Ordering::Relaxed);
     }
 
     pub(super) fn add(&self, add: impl FnOnce(&mut Counters)) {

@@ -303,9 +303,10 @@ impl Head {
         let Some(showing) = self.programme.current() else {
             return Standing::default();
         };
+        let (vblank, rate) = (self.clock.next(), self.clock.rate());
         match key {
-            Some(key) => Standing::begin(showing.target(key), Some(key.duration), self.mode.rate),
-            None => Standing::begin(showing.start, showing.length, self.mode.rate),
+            Some(key) => Standing::begin(showing.target(key) - vblank, Some(key.duration), rate),
+            None => Standing::begin(showing.start - vblank, showing.length, rate),
         }
     }
 

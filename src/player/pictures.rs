@@ -1,4 +1,4 @@
-//! Screenshots: the scene that was latched last, drawn and encoded by a thread that has time.
+//! Screenshots: what is on the screen, drawn and encoded by a thread that has time.
 
 use std::sync::{Arc, mpsc::Receiver};
 
@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use crate::{
     domain::{protocol::PictureFormat, units::Size},
     kms::{
+        atomic::Importer,
         compose::{Canvas, Composer},
         scene::Scene,
     },
@@ -16,21 +17,36 @@ use crate::{
 /// How good a JPEG is, 1 to 100.
 const QUALITY: u8 = 85;
 
-/// Answers a question for a screenshot once the presenter has told what is on the screen.
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// The screen's size.
+    pub size: Size,
+    /// The file's format.
+    pub format: PictureFormat,
+    /// Shrunk to this width.
+    pub max_width: Option<u32>,
+}
+
+/// Answers a question for a screenshot: what the kernel scans out, where it can be read back, and else the scene that
+/// the presenter tells.
 pub fn answer(
     scene: Receiver<Option<Arc<Scene>>>,
-    size: Size,
-    format: PictureFormat,
-    max_width: Option<u32>,
+    kernel: Option<Arc<Importer>>,
+    wanted: Wanted,
     reply: oneshot::Sender<Result<Vec<u8>, String>>,
 ) {
     let work = move || {
-        let picture = match scene.recv() {
-            Ok(Some(scene)) => {
-                draw(&scene, size).and_then(|picture| encode(picture, format, max_width))
-            }
-            Ok(None) => Err("nothing was shown yet".to_owned()),
-            Err(_) => Err("the display has ended".to_owned()),
+        let told = scene.recv();
+        let read_back = kernel.and_then(|kernel| {
+            let refused = |err: &std::io::Error| log::debug!(err = err.to_string().as_str(); "the screen cannot be read back");
+            kernel.scanned_out(0).inspect_err(refused).ok().map(Arc::new)
+        });
+        let picture = match (read_back, told) {
+            (Some(scene), _) | (None, Ok(Some(scene))) => draw(&scene, wanted.size)
+                .and_then(|picture| encode(picture, wanted.format, wanted.max_width)),
+            (None, Ok(None)) => Err("nothing was shown yet".to_owned()),
+            (None, Err(_)) => Err("the display has ended".to_owned()),
         };
         let _ = reply.send(picture);
     };

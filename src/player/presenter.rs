@@ -11,14 +11,19 @@ use std::sync::{
 
 use crate::{
     domain::{
+        config::OnExit,
         fit::Fit,
         ids::{LoadId, ScreenIndex, SlotId},
         pacing::{Await, News, Next, Patience, Plan, Traits},
+        protocol::Power,
         sequencer::Cue,
         units::{MediaTime, Mode},
     },
     kms::{CommitError, Display, DisplayEvent, scene::Scene},
-    os::{clock, doorbell::Doorbell, feed::Feed, frame::Frame, supervisor::Supervisor},
+    os::{
+        clock, console::Console, doorbell::Doorbell, feed::Feed, frame::Frame, realtime,
+        supervisor::Supervisor,
+    },
     player::{
         gauges::Gauges,
         head::{Garbage, Head},
@@ -97,6 +102,12 @@ pub enum Order {
     Volume(f32),
     /// What is on the screen now?
     Screenshot(ScreenIndex, Sender<Option<Arc<Scene>>>),
+    /// Switch all screens on or off.
+    Power(Power),
+    /// Somebody wants to see another text console.
+    ConsoleLeaves,
+    /// Our text console is in front again.
+    ConsoleReturns,
     /// End as soon as possible.
     Quit,
 }
@@ -130,6 +141,17 @@ pub struct Settings {
     pub fit: Fit,
     /// What is seen where no picture is.
     pub background: [u8; 3],
+    /// What stays on the screen at the end.
+    pub on_exit: OnExit,
+}
+
+/// Who else has to do with the presenter's thread.
+#[derive(Default)]
+pub struct Surroundings {
+    /// The service manager.
+    pub supervisor: Supervisor,
+    /// The text console that is ours.
+    pub console: Option<Console>,
 }
 
 /// The presenter, before and while it runs.
@@ -143,6 +165,7 @@ pub struct Presenter {
     settings: Settings,
     mixer: Mixer,
     supervisor: Supervisor,
+    console: Option<Console>,
     heads: Vec<Head>,
     /// Whether the service manager knows that we play.
     up: bool,
@@ -168,7 +191,7 @@ impl Presenter {
         gauges: Arc<Gauges>,
         settings: Settings,
         mixer: Mixer,
-        supervisor: Supervisor,
+        surroundings: Surroundings,
     ) -> Self {
         let heads = display
             .modes()
@@ -191,7 +214,8 @@ impl Presenter {
             gauges,
             settings,
             mixer,
-            supervisor,
+            supervisor: surroundings.supervisor,
+            console: surroundings.console,
             heads,
             up: false,
             began: None,
@@ -203,6 +227,10 @@ impl Presenter {
 
     /// Presents until the end, and gives the display back for its capture to be finished.
     pub fn run(mut self) -> (Display, Mixer) {
+        if matches!(self.display, Display::Kms(_)) {
+            let granted = realtime::ask();
+            log::info!(real_time = granted.scheduled, locked = granted.locked; "the presenter begins");
+        }
         for screen in 0..self.heads.len() {
             let (fit, background) = (self.settings.fit, self.settings.background);
             self.display.set_layout(screen, fit, background);
@@ -234,6 +262,7 @@ impl Presenter {
                 }
             }
         }
+        self.display.finish(self.settings.on_exit);
         if self.finished {
             (self.notices)(Notice::Finished);
         }
@@ -407,6 +436,7 @@ impl Presenter {
             return;
         }
         self.gauges.at(time);
+        self.gauges.set_estimated(self.display.is_estimated());
         if self.wake.is_some_and(|wake| wake <= time) {
             self.wake = None;
             (self.notices)(Notice::Wake);
@@ -497,6 +527,15 @@ impl Presenter {
             }
             Order::Volume(volume) => self.mixer.set_volume(volume),
             Order::Screenshot(screen, reply) => drop(reply.send(self.display.latched(screen.0))),
+            Order::Power(power) => self.display.set_power(power),
+            Order::ConsoleLeaves => {
+                self.display.leave();
+                self.console.iter().for_each(Console::left);
+            }
+            Order::ConsoleReturns => {
+                self.console.iter().for_each(Console::returned);
+                self.display.come_back();
+            }
             Order::Quit => self.quit = true,
         }
     }

@@ -33,19 +33,20 @@ use crate::{
     },
     os::{
         config_files::{self, MainFile},
+        console::{self, Console, Keyboard},
         doorbell::Doorbell,
         frame::Prepare,
         memory,
         supervisor::Supervisor,
     },
     player::{
-        app::{self, App, Ending, Event, Parts},
+        app::{self, App, Ending, Event, KmsCard, Parts},
         args::{Args, Pace},
         gauges::Gauges,
         loader::Loader,
         logging,
         mixer::{Listener, Mixer},
-        presenter::{self, Presenter},
+        presenter::{self, Presenter, Surroundings},
         sound,
         status::SoundGauge,
         wav::WavCapture,
@@ -218,18 +219,32 @@ fn play(
     bell: Doorbell,
 ) -> anyhow::Result<()> {
     let modes = display.modes().to_vec();
-    let (driver, prepare) = match &display {
-        Display::Kms(display) => (
-            DisplayDriver::Kms,
-            Some(display.importer() as Arc<dyn Prepare>),
-        ),
+    let connected = (0..modes.len()).map(|head| display.is_connected(head));
+    let connected = connected.collect();
+    let supervisor = Supervisor::of_process();
+    let (driver, card) = match &display {
+        Display::Kms(display) => {
+            let card = KmsCard {
+                path: display.path().display().to_string(),
+                importer: display.importer(),
+            };
+            (DisplayDriver::Kms, Some(card))
+        }
         Display::Virtual(_) => (DisplayDriver::Virtual, None),
     };
+    let prepare = card
+        .as_ref()
+        .map(|card| card.importer.clone() as Arc<dyn Prepare>);
     let (events, incoming) = channel();
     let control = Control::start(&settings, args.socket.is_some(), events.clone())?;
     let sound = open_sound(args, &settings)?;
     let gauges = Arc::new(Gauges::default());
-    let supervisor = Supervisor::of_process();
+    // Only now that its signals are taken.
+    let keyboard = match supervisor.is_there() {
+        true => Keyboard::Nobody,
+        false => Keyboard::Person,
+    };
+    let console = card.as_ref().and_then(|_| Console::of_process(keyboard));
     let to_supervisor = supervisor.share();
     let (orders, ordered) = channel();
     let (garbage, reaped) = channel();
@@ -259,9 +274,13 @@ fn play(
                 settings.background.green,
                 settings.background.blue,
             ],
+            on_exit: settings.display.on_exit,
         },
         Mixer::new(sound.listener, app::volume(&settings)),
-        supervisor,
+        Surroundings {
+            supervisor,
+            console,
+        },
     );
     let presenting = std::thread::Builder::new()
         .name("presenter".into())
@@ -300,7 +319,9 @@ fn play(
         bell: bell.clone(),
         gauges,
         driver,
+        card,
         modes,
+        connected,
         sound: sound.gauge,
         supervisor: to_supervisor,
     });
@@ -417,6 +438,8 @@ struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     hang_up: tokio::signal::unix::Signal,
+    leave: tokio::signal::unix::Signal,
+    come_back: tokio::signal::unix::Signal,
 }
 
 impl Signals {
@@ -425,6 +448,8 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
+            leave: signal(SignalKind::from_raw(console::LEAVE))?,
+            come_back: signal(SignalKind::from_raw(console::RETURN))?,
         })
     }
 
@@ -434,6 +459,8 @@ impl Signals {
                 _ = self.terminate.recv() => Event::Terminate,
                 _ = self.interrupt.recv() => Event::Terminate,
                 _ = self.hang_up.recv() => Event::Reload,
+                _ = self.leave.recv() => Event::ConsoleLeaves,
+                _ = self.come_back.recv() => Event::ConsoleReturns,
             };
             if events.send(event).is_err() {
                 return;

@@ -1,12 +1,18 @@
 //! The report, filled from the player's snapshot and the presenter's gauges.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::{
     domain::{
         ids::SlotId,
         player::{self, Snapshot},
-        protocol::{ErrorStatus, ItemStatus, MemoryKind, PlaylistStatus, SlotState, State, Status},
+        protocol::{
+            CopiesStatus, ErrorStatus, ItemStatus, MemoryKind, PlaylistStatus, SlotState, State,
+            Status,
+        },
         slots,
     },
+    kms::atomic::Copies,
     player::gauges::Gauges,
 };
 
@@ -80,9 +86,20 @@ pub fn fill(
     status.errors = snapshot.errors.iter().map(error).collect();
 }
 
+/// How frames came to the screen so far.
+pub fn copies(copies: &Copies) -> CopiesStatus {
+    let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+    CopiesStatus {
+        imported: read(&copies.imported),
+        copied: read(&copies.copied),
+        composed: read(&copies.composed),
+    }
+}
+
 /// Fills in what the presenter and the sound output measure.
 pub fn gauge(status: &mut Status, gauges: &Gauges, sound: Option<&dyn SoundGauge>) {
     let counters = gauges.counters();
+    status.display.estimated = gauges.is_estimated();
     status.display.presented = counters.presented;
     status.display.late = counters.late;
     status.display.dropped = counters.dropped;

@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::domain::fit::Fit;
 use crate::domain::{
     config::values::{
-        Color, DisplayKind, FrameLimit, Hardware, HttpAddress, LogLevel, Path, Volume,
+        Color, DisplayKind, FrameLimit, Hardware, HttpAddress, LogLevel, OnExit, Path, Volume,
     },
     ids::ScreenName,
     units::Mode,
@@ -75,6 +75,7 @@ pub struct DisplayFragment {
     pub kind: Option<DisplayKind>,
     pub card: Option<Path>,
     pub mode: Option<Mode>,
+    pub on_exit: Option<OnExit>,
 }
 
 /// One `[[screen]]`.

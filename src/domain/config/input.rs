@@ -34,6 +34,7 @@ impl Input {
                 kind: later.display.kind.or(earlier.display.kind),
                 card: later.display.card.or(earlier.display.card),
                 mode: later.display.mode.or(earlier.display.mode),
+                on_exit: later.display.on_exit.or(earlier.display.on_exit),
             },
             screen: later.screen.or(earlier.screen),
             decoder: DecoderFragment {

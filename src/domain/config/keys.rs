@@ -66,6 +66,7 @@ pub const KEYS: &[Key] = &[
         "the display's own; 1920x1080@60 where it has none",
         "\"1280x720@59.94\"",
     ),
+    key("display.on_exit", "\"last\"", "\"black\""),
     key("screen[].name", "\"main\"", "\"left\""),
     without(
         "screen[].connector",

@@ -23,5 +23,6 @@ pub use settings::{
     Settings,
 };
 pub use values::{
-    BadDisplayKind, Color, DisplayKind, FrameLimit, Hardware, HttpAddress, LogLevel, Path, Volume,
+    BadDisplayKind, Color, DisplayKind, FrameLimit, Hardware, HttpAddress, LogLevel, OnExit, Path,
+    Volume,
 };

@@ -6,7 +6,7 @@ use crate::domain::{
     config::{
         fragment::ScreenFragment,
         input::Input,
-        values::{Color, DisplayKind, FrameLimit, Hardware, LogLevel, Volume},
+        values::{Color, DisplayKind, FrameLimit, Hardware, LogLevel, OnExit, Volume},
     },
     fit::Fit,
     ids::ScreenName,
@@ -68,6 +68,8 @@ pub struct DisplaySettings {
     pub card: Option<PathBuf>,
     /// The mode asked for; nothing leaves it to the display.
     pub mode: Option<Mode>,
+    /// What is left on the screen at the end.
+    pub on_exit: OnExit,
 }
 
 impl DisplaySettings {
@@ -172,6 +174,7 @@ impl Input {
                 kind: input.display.kind.unwrap_or_default(),
                 card: input.display.card.map(|path| path.as_str().into()),
                 mode: input.display.mode,
+                on_exit: input.display.on_exit.unwrap_or_default(),
             },
             screens: match screens.is_empty() {
                 true => vec![ScreenSettings::named(ScreenName::new("main"))],

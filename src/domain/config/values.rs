@@ -135,6 +135,17 @@ pub enum Hardware {
     Never,
 }
 
+/// What is left on the screen when the player ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnExit {
+    /// The last picture.
+    #[default]
+    Last,
+    /// Nothing.
+    Black,
+}
+
 /// After how many frames a decoder is replaced by a fresh one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum FrameLimit {

@@ -82,6 +82,11 @@ impl DisplayClock {
         self.at(self.sequence + 1 - steps.min(self.sequence + 1))
     }
 
+    /// The rate at which display time goes.
+    pub fn rate(&self) -> Rate {
+        self.rate
+    }
+
     /// The time from one vblank to the next.
     pub fn period(&self) -> MediaTime {
         self.rate.period()

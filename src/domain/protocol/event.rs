@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     ids::{ItemId, Position, ScreenName},
-    protocol::status::{ErrorKind, SettingsStatus, State},
+    protocol::status::{ErrorKind, Power, SettingsStatus, State},
     sequencer::Command,
 };
 
@@ -107,18 +107,25 @@ pub enum WireCommand {
     },
     /// Begin the item that is shown again.
     Replay,
+    /// Switch the screens on or off; what plays goes on.
+    Display {
+        /// Which of both.
+        power: Power,
+    },
 }
 
-impl From<WireCommand> for Command {
-    fn from(command: WireCommand) -> Self {
-        match command {
-            WireCommand::Play => Command::Play,
-            WireCommand::Pause => Command::Pause,
-            WireCommand::Stop => Command::Stop,
-            WireCommand::Next => Command::Next,
-            WireCommand::Previous => Command::Previous,
-            WireCommand::Goto { position } => Command::Goto(position),
-            WireCommand::Replay => Command::Replay,
+impl WireCommand {
+    /// What it orders the player's rules to do; nothing where it is not about playing.
+    pub fn playing(self) -> Option<Command> {
+        match self {
+            WireCommand::Play => Some(Command::Play),
+            WireCommand::Pause => Some(Command::Pause),
+            WireCommand::Stop => Some(Command::Stop),
+            WireCommand::Next => Some(Command::Next),
+            WireCommand::Previous => Some(Command::Previous),
+            WireCommand::Goto { position } => Some(Command::Goto(position)),
+            WireCommand::Replay => Some(Command::Replay),
+            WireCommand::Display { .. } => None,
         }
     }
 }
@@ -217,11 +224,18 @@ mod tests {
             (r#"{"command":"replay"}"#, Command::Replay),
         ] {
             let wire: WireCommand = serde_json::from_str(json).expect(json);
-            assert_eq!(Command::from(wire), command);
+            assert_eq!(wire.playing(), Some(command));
             assert_eq!(serde_json::to_string(&wire).expect("JSON"), json);
         }
+        let json = r#"{"command":"display","power":"off"}"#;
+        let wire: WireCommand = serde_json::from_str(json).expect(json);
+        assert_eq!(
+            (wire, wire.playing()),
+            (WireCommand::Display { power: Power::Off }, None)
+        );
         for bad in [
             "{}",
+            r#"{"command":"display"}"#,
             r#"{"command":"dance"}"#,
             r#"{"command":"goto"}"#,
             r#"{"command":"goto","position":"here"}"#,

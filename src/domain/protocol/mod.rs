@@ -12,6 +12,7 @@ pub use doctor::{Check, CheckResult, DoctorReport};
 pub use event::{Event, EventKind, WireCommand};
 pub use picture::PictureFormat;
 pub use status::{
-    AudioStatus, DisplayDriver, DisplayStatus, ErrorKind, ErrorStatus, ItemStatus, MemoryKind,
-    PlaylistStatus, ScreenStatus, SettingsStatus, SlotState, SlotStatus, State, Status,
+    AudioStatus, CopiesStatus, DisplayDriver, DisplayStatus, ErrorKind, ErrorStatus, ItemStatus,
+    MemoryKind, PlaylistStatus, Power, ScreenStatus, SettingsStatus, SlotState, SlotStatus, State,
+    Status,
 };

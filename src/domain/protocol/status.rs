@@ -191,13 +191,49 @@ pub enum DisplayDriver {
     Virtual,
 }
 
+/// Whether screens are switched on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Power {
+    /// They show the picture.
+    #[default]
+    On,
+    /// They get no signal.
+    Off,
+}
+
+impl Power {
+    /// As people write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Power::On => "on",
+            Power::Off => "off",
+        }
+    }
+}
+
+/// How decoded frames came to be what the display scans out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopiesStatus {
+    /// Shown from the decoder's own memory, without a copy.
+    pub imported: u64,
+    /// Copied as they are.
+    pub copied: u64,
+    /// Scaled or converted by the CPU.
+    pub composed: u64,
+}
+
 /// The display and its counters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DisplayStatus {
     /// Which display.
     pub kind: DisplayDriver,
+    /// The device node of its card; nothing where there is none.
+    pub card: Option<String>,
     /// Its mode; nothing while none is connected.
     pub mode: Option<Mode>,
+    /// Whether the screens are switched on.
+    pub power: Power,
     /// Whether the counters are estimated, since the device has no real vblanks.
     pub estimated: bool,
     /// Vblanks that brought a frame of an item to the screen.
@@ -212,6 +248,8 @@ pub struct DisplayStatus {
     pub starved: u64,
     /// Vblanks that the kernel counted and the presenter never saw.
     pub missed_vblanks: u64,
+    /// How frames came to the screen; always 0 on the virtual display.
+    pub copies: CopiesStatus,
 }
 
 /// The sound.
@@ -329,7 +367,9 @@ impl Status {
             screens: settings.screen_names().iter().map(screen).collect(),
             display: DisplayStatus {
                 kind: driver,
+                card: None,
                 mode,
+                power: Power::On,
                 estimated: false,
                 presented: 0,
                 late: 0,
@@ -337,6 +377,7 @@ impl Status {
                 repeated: 0,
                 starved: 0,
                 missed_vblanks: 0,
+                copies: CopiesStatus::default(),
             },
             audio: AudioStatus::default(),
             items_shown: 0,

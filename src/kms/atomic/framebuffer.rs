@@ -4,7 +4,7 @@ use std::{
     ffi::c_void,
     io,
     num::NonZeroUsize,
-    os::fd::AsFd,
+    os::fd::{AsFd, FromRawFd, OwnedFd},
     ptr::NonNull,
     sync::{
         Arc, Mutex, PoisonError, Weak,
@@ -12,7 +12,10 @@ use std::{
     },
 };
 
-use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use nix::{
+    libc::O_CLOEXEC,
+    sys::mman::{MapFlags, ProtFlags, mmap, munmap},
+};
 
 use crate::{
     domain::units::Size,
@@ -216,6 +219,29 @@ impl Mapping {
         Ok(Self { address, length })
     }
 
+    /// The memory of a dma-buf, for reading.
+    fn of_dma_buf(dma_buf: &OwnedFd, length: usize) -> io::Result<Self> {
+        let whole = NonZeroUsize::new(length);
+        let whole = whole.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        // SAFETY: the kernel chooses the address, and the mapping ends with `Mapping`.
+        let address = unsafe {
+            mmap(
+                None,
+                whole,
+                ProtFlags::PROT_READ,
+                MapFlags::MAP_SHARED,
+                dma_buf,
+                0,
+            )
+        }?;
+        Ok(Self { address, length })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: the mapping is this long, and nobody writes through it while `self` is borrowed.
+        unsafe { std::slice::from_raw_parts(self.address.as_ptr().cast(), self.length) }
+    }
+
     fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: the mapping is this long, and nobody else refers to it while `self` is borrowed mutably.
         unsafe { std::slice::from_raw_parts_mut(self.address.as_ptr().cast(), self.length) }
@@ -227,6 +253,37 @@ impl Drop for Mapping {
         // SAFETY: it was mapped with this length, and nothing refers to it any more.
         let _ = unsafe { munmap(self.address, self.length) };
     }
+}
+
+/// The rows of each plane of a framebuffer, copied; `handles` are GEM handles of our own, which are closed.
+pub fn read_dma_buf(card: &Card, handles: [u32; 4], layout: &Layout) -> io::Result<Vec<Vec<u8>>> {
+    let planes = layout
+        .pitches
+        .iter()
+        .take_while(|pitch| **pitch > 0)
+        .count();
+    let read = |plane: usize| {
+        let height = match plane {
+            0 => layout.size.height,
+            _ => layout.size.height.div_ceil(2),
+        };
+        let (start, length) = (
+            layout.offsets[plane] as usize,
+            layout.pitches[plane] * height,
+        );
+        let exported = drm_ffi::gem::handle_to_fd(card.as_fd(), handles[plane], O_CLOEXEC as u32)?;
+        // SAFETY: the kernel has just made the descriptor for us, and nobody else knows it.
+        let dma_buf = unsafe { OwnedFd::from_raw_fd(exported.fd) };
+        let mapping = Mapping::of_dma_buf(&dma_buf, start + length as usize)?;
+        Ok(mapping.bytes()[start..].to_vec())
+    };
+    let read = (0..planes).map(read).collect();
+    for (place, handle) in handles.iter().enumerate() {
+        if *handle != 0 && !handles[..place].contains(handle) {
+            let _ = drm_ffi::gem::close(card.as_fd(), *handle);
+        }
+    }
+    read
 }
 
 /// How many free buffers of one size are kept.

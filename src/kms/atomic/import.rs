@@ -204,6 +204,36 @@ impl Importer {
         &self.planes[place]
     }
 
+    pub(super) fn card(&self) -> &Card {
+        &self.card
+    }
+
+    /// The places of a head's planes, and its background.
+    pub(super) fn looks(&self, head: usize) -> (Vec<usize>, [u8; 3]) {
+        let heads = lock(&self.heads);
+        let view = heads.get(head);
+        view.map_or_else(Default::default, |view| {
+            (view.planes.clone(), view.background)
+        })
+    }
+
+    /// A black picture of a head's size.
+    pub(super) fn blank(&self, head: usize, plane: usize, size: Size) -> io::Result<Ready> {
+        let mut pooled = self.pool.take(size, XRGB8888)?;
+        if let Some((_, bytes)) = pooled.bytes_mut() {
+            bytes.fill(0);
+        }
+        let whole = Rect::whole(size);
+        Ok(Ready {
+            head,
+            asked: (whole, whole),
+            plane,
+            source: whole,
+            target: whole,
+            held: Held::Copied(pooled),
+        })
+    }
+
     /// Changes what is known of a head.
     pub(super) fn change(&self, head: usize, change: impl FnOnce(&mut View)) {
         if let Some(view) = lock(&self.heads).get_mut(head) {

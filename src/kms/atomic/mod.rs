@@ -4,32 +4,34 @@
 //! threads that make frames. A head without a screen, without light or without master goes on in the void: its vblanks
 //! come from the clock, and nothing is committed.
 
+mod cables;
 mod card;
 mod framebuffer;
+mod head;
 mod hotplug;
 mod import;
 mod objects;
+mod opening;
+mod power;
+mod readback;
 mod request;
 mod route;
+mod time;
 
 use std::{
     collections::VecDeque,
     io,
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::AsFd,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use drm::{Device as _, control::Device as _};
-use nix::{
-    errno::Errno,
-    poll::{PollFd, PollFlags, ppoll},
-    sys::time::TimeSpec,
-};
-use thiserror::Error;
+use drm::Device as _;
+use nix::errno::Errno;
 
 use self::{
     card::Card,
+    head::{Head, Latch, Light},
     hotplug::Hotplug,
     import::{ALLOW_MODESET, Ready, View, only_layer, put, turn_off},
     objects::Objects,
@@ -38,64 +40,27 @@ use self::{
 };
 pub use self::{
     import::{Copies, Importer},
+    opening::OpenError,
     route::Wish,
 };
 use crate::{
     domain::{
         fit::Fit,
-        units::{MediaTime, Mode, Rate, Size},
+        units::{MediaTime, Mode},
     },
     kms::{
         CommitError, DisplayEvent,
         scene::{MAX_LAYERS, Reject, Scene},
-        vblanks::Vblanks,
     },
-    os::{clock, doorbell::Doorbell},
+    os::clock,
 };
 
 /// `DRM_MODE_PAGE_FLIP_EVENT`.
 const FLIP_EVENT: u32 = 0x01;
 /// `DRM_MODE_ATOMIC_NONBLOCK`.
 const NONBLOCK: u32 = 0x0200;
-/// `_DRM_VBLANK_RELATIVE | _DRM_VBLANK_EVENT`, and where the CRTC's place goes.
-const VBLANK_EVENT: u32 = 0x0400_0001;
-const VBLANK_CRTC_SHIFT: u32 = 1;
-
-/// A flip that has not come for so long never will.
-const FLIP_TIMEOUT: MediaTime = MediaTime::from_millis(500);
-
-/// So many flips in a row that never came: the driver is lost.
-const HOPELESS: u32 = 3;
-
-/// How long cables must be still before they are looked at.
-const DEBOUNCE: MediaTime = MediaTime::from_millis(500);
-
 /// How often lost mastership is asked for again.
 const MASTER_RETRY: MediaTime = MediaTime::from_millis(500);
-
-/// The mode of the void.
-const VOID: Mode = Mode {
-    size: Size::new(1920, 1080),
-    rate: Rate::hertz(60),
-};
-
-/// Why the kernel's display cannot be had.
-#[derive(Debug, Error)]
-pub enum OpenError {
-    /// There is no card at all.
-    #[error("there is no display controller (/dev/dri/card*)")]
-    NoCard,
-    /// A card cannot be used.
-    #[error("{path} cannot be used: {source}{advice}")]
-    Card {
-        /// Which.
-        path: String,
-        /// Why.
-        source: io::Error,
-        /// What to do.
-        advice: &'static str,
-    },
-}
 
 /// What is asked of the kernel's display.
 #[derive(Clone, Debug, Default)]
@@ -106,79 +71,30 @@ pub struct Options {
     pub heads: Vec<Wish>,
 }
 
-/// Whether a head is driven.
+/// Who may commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Light {
-    /// The next commit sets the mode.
-    Dark,
-    /// It shows what is committed.
-    Lit,
-    /// It is switched off on purpose.
-    Off,
+enum Mastery {
+    /// We.
+    Ours,
+    /// Another program; it is asked for again at this time.
+    Lost {
+        /// When.
+        retry_at: MediaTime,
+    },
+    /// Nobody asks for it while another console is in front.
+    GivenAway,
 }
 
-/// A scene on its way or on the screen, and what keeps its pictures.
-struct Latch {
-    scene: Arc<Scene>,
-    /// Kept until the scene is no longer on the screen.
-    _ready: Option<Arc<Ready>>,
-    since: MediaTime,
-}
+impl Mastery {
+    fn is_ours(self) -> bool {
+        self == Mastery::Ours
+    }
 
-struct Head {
-    wish: Wish,
-    route: Option<Route>,
-    /// The mode's property blob.
-    blob: u64,
-    mode: Mode,
-    light: Light,
-    vblanks: Vblanks,
-    /// Whether the kernel counts vblanks.
-    counted: bool,
-    /// Whether the flip on its way is the first of a mode.
-    settling: bool,
-    /// Flips in a row that came with a vblank known before.
-    frozen: u32,
-    /// Whether a vblank event is on its way.
-    armed: bool,
-    pending: Option<Latch>,
-    /// Whether the pending flip is done; then only the vblank is awaited.
-    flipped: bool,
-    shown: Option<Latch>,
-    failures: u32,
-    background: [u8; 3],
-}
-
-impl Head {
-    fn void(wish: Wish, now: MediaTime) -> Self {
-        let mode = wish.mode.unwrap_or(VOID);
-        Self {
-            wish,
-            route: None,
-            blob: 0,
-            mode,
-            light: Light::Dark,
-            vblanks: Vblanks::new(mode.rate, now),
-            counted: true,
-            settling: false,
-            frozen: 0,
-            armed: false,
-            pending: None,
-            flipped: false,
-            shown: None,
-            failures: 0,
-            background: [0; 3],
+    fn retry_at(self) -> Option<MediaTime> {
+        match self {
+            Mastery::Lost { retry_at } => Some(retry_at),
+            Mastery::Ours | Mastery::GivenAway => None,
         }
-    }
-
-    /// Whether what is committed goes to the kernel.
-    fn is_driven(&self, master: bool) -> bool {
-        master && self.route.is_some() && self.light != Light::Off
-    }
-
-    /// Whether its vblanks come from the clock.
-    fn is_timed(&self, master: bool) -> bool {
-        !self.is_driven(master) || !self.counted || self.light != Light::Lit
     }
 }
 
@@ -195,8 +111,7 @@ pub struct KmsAtomic {
     hotplug: Option<Hotplug>,
     /// When the cables are to be looked at.
     probe_at: Option<MediaTime>,
-    /// When mastership is to be asked for, once it is lost.
-    master_at: Option<MediaTime>,
+    mastery: Mastery,
     lost: bool,
     /// Whether time has begun: it does when the presenter first waits.
     begun: bool,
@@ -205,7 +120,7 @@ pub struct KmsAtomic {
 impl KmsAtomic {
     /// Opens the card and finds a way for every head. Nothing is on the screen yet.
     pub fn open(options: Options) -> Result<Self, OpenError> {
-        let (card, objects) = open_card(options.card.as_deref())?;
+        let (card, objects) = opening::open_card(options.card.as_deref())?;
         let card = Arc::new(card);
         let now = clock::monotonic();
         let heads: Vec<Head> = options
@@ -234,7 +149,7 @@ impl KmsAtomic {
             retired: Vec::with_capacity(16),
             hotplug,
             probe_at: None,
-            master_at: None,
+            mastery: Mastery::Ours,
             lost: false,
             begun: false,
         };
@@ -291,7 +206,7 @@ impl KmsAtomic {
         if self.lost {
             return Err(CommitError::Lost);
         }
-        let master = self.master_at.is_none();
+        let master = self.mastery.is_ours();
         let now = clock::monotonic();
         let state = self.heads.get(head).ok_or(Reject::Device)?;
         if state.pending.is_some() {
@@ -379,351 +294,14 @@ impl KmsAtomic {
         Ok(())
     }
 
-    pub(super) fn wait(&mut self, bell: &Doorbell) -> DisplayEvent {
-        if !std::mem::replace(&mut self.begun, true) {
-            let now = clock::monotonic();
-            for head in &mut self.heads {
-                head.vblanks = Vblanks::new(head.mode.rate, now);
-            }
-        }
-        loop {
-            if let Some(event) = self.events.pop_front() {
-                return event;
-            }
-            if self.lost {
-                return DisplayEvent::Lost;
-            }
-            self.arm();
-            let until = self.deadline();
-            let now = clock::monotonic();
-            let left = (until - now).max(MediaTime::ZERO);
-            let (card, rang, cables) = self.poll(bell, left);
-            if card && let Err(err) = self.take_events() {
-                log::error!(err = err.to_string().as_str(); "the card tells nothing any more");
-                self.lost = true;
-            }
-            let now = clock::monotonic();
-            if cables && self.hotplug.as_mut().is_some_and(Hotplug::take) {
-                self.probe_at = Some(now + DEBOUNCE);
-            }
-            self.take_time(now);
-            if rang {
-                self.events.push_back(DisplayEvent::Bell);
-            }
-        }
-    }
-
-    /// Asks for the next vblank of every head that has no flip on its way.
-    fn arm(&mut self) {
-        let master = self.master_at.is_none();
-        for (number, head) in self.heads.iter_mut().enumerate() {
-            if head.is_timed(master) || head.pending.is_some() || head.armed {
-                continue;
-            }
-            let Some(route) = &head.route else { continue };
-            let kind = VBLANK_EVENT | (route.crtc.index << VBLANK_CRTC_SHIFT);
-            match drm_ffi::wait_vblank(self.card.as_fd(), kind, 1, number) {
-                Ok(_) => head.armed = true,
-                Err(err) => {
-                    log::info!(err = err.to_string().as_str(); "the driver counts no vblanks: they are estimated");
-                    head.counted = false;
-                }
-            }
-        }
-    }
-
-    /// When something has to be done even if nothing happens.
-    fn deadline(&self) -> MediaTime {
-        let master = self.master_at.is_none();
-        let heads = self.heads.iter().map(|head| {
-            if head.is_timed(master) {
-                head.vblanks.due()
-            } else if let Some(pending) = &head.pending {
-                pending.since + FLIP_TIMEOUT
-            } else {
-                head.vblanks.last() + FLIP_TIMEOUT
-            }
-        });
-        heads
-            .chain(self.probe_at)
-            .chain(self.master_at)
-            .min()
-            .unwrap_or(MediaTime::ZERO)
-    }
-
-    /// Waits; tells whether the card, the bell and the cables have something to say.
-    fn poll(&self, bell: &Doorbell, left: MediaTime) -> (bool, bool, bool) {
-        let nothing = bell.as_fd();
-        let cables: BorrowedFd<'_> = self.hotplug.as_ref().map_or(nothing, AsFd::as_fd);
-        let mut fds = [
-            PollFd::new(self.card.as_fd(), PollFlags::POLLIN),
-            PollFd::new(bell.as_fd(), PollFlags::POLLIN),
-            PollFd::new(cables, PollFlags::POLLIN),
-        ];
-        let fds = match self.hotplug {
-            Some(_) => &mut fds[..],
-            None => &mut fds[..2],
-        };
-        let timeout = TimeSpec::from_duration(left.duration());
-        if ppoll(fds, Some(timeout), None).is_err() {
-            return (false, false, false);
-        }
-        let any = |place: usize| fds.get(place).is_some_and(|fd| fd.any() == Some(true));
-        let (card, rang, cables) = (any(0), any(1), any(2));
-        (card, rang && bell.answer(), cables)
-    }
-
-    /// Reads what the card tells.
-    fn take_events(&mut self) -> io::Result<()> {
-        let events = match self.card.receive_events() {
-            Ok(events) => events,
-            Err(err) if err.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(err) => return Err(err),
-        };
-        for event in events {
-            match event {
-                drm::control::Event::PageFlip(flip) => {
-                    let crtc = u32::from(flip.crtc);
-                    let head = self.heads.iter().position(|head| {
-                        let route = head.route.as_ref();
-                        route.is_some_and(|route| route.crtc.id == crtc)
-                    });
-                    if let Some(head) = head {
-                        self.flipped(head, flip.frame, MediaTime::from(flip.duration));
-                    }
-                }
-                drm::control::Event::Vblank(vblank) => {
-                    if let Some(head) = self.heads.get_mut(vblank.user_data) {
-                        head.armed = false;
-                        let steps = head.vblanks.kernel(vblank.frame, vblank.time.into());
-                        if steps > 0 && head.pending.is_none() {
-                            head.frozen = 0;
-                            self.tick(vblank.user_data);
-                        }
-                    }
-                }
-                drm::control::Event::Unknown(_) => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// A flip is done.
-    fn flipped(&mut self, number: usize, sequence: u32, time: MediaTime) {
-        let head = &mut self.heads[number];
-        if head.pending.is_none() {
-            return;
-        }
-        head.failures = 0;
-        if !head.counted {
-            head.flipped = true;
-            return;
-        }
-        let steps = match (std::mem::take(&mut head.settling), time) {
-            (true, _) => head.vblanks.begin(clock::monotonic()),
-            (false, MediaTime::ZERO) => 0,
-            (false, time) => head.vblanks.kernel(sequence, time),
-        };
-        if steps > 0 {
-            head.frozen = 0;
-            self.latch(number);
-            self.tick(number);
-            return;
-        }
-        head.frozen += 1;
-        head.flipped = true;
-        if head.frozen >= 2 {
-            log::info!("the driver's vblanks do not count: they are estimated");
-            head.counted = false;
-        } else {
-            self.latch(number);
-        }
-    }
-
-    /// What was committed is on the screen.
-    fn latch(&mut self, number: usize) {
-        let head = &mut self.heads[number];
-        head.flipped = false;
-        if let Some(latch) = head.pending.take() {
-            self.retired
-                .extend(head.shown.replace(latch).map(|latch| latch.scene));
-        }
-    }
-
-    fn tick(&mut self, number: usize) {
-        let head = &self.heads[number];
-        self.events.push_back(DisplayEvent::Vblank {
-            head: number,
-            sequence: head.vblanks.count(),
-            stamp: head.vblanks.last(),
-            lit: head.is_driven(self.master_at.is_none()) && head.light == Light::Lit,
-        });
-    }
-
-    /// What is due by the clock.
-    fn take_time(&mut self, now: MediaTime) {
-        let master = self.master_at.is_none();
-        for number in 0..self.heads.len() {
-            let head = &mut self.heads[number];
-            if head.is_timed(master) {
-                if head.vblanks.timer(now) > 0 {
-                    if head.flipped || !head.is_driven(master) {
-                        self.latch(number);
-                    }
-                    self.tick(number);
-                }
-                continue;
-            }
-            let waited = head.pending.as_ref().map(|pending| pending.since);
-            if now - waited.unwrap_or(head.vblanks.last()) >= FLIP_TIMEOUT {
-                self.recover(number, now);
-            }
-        }
-        if self.probe_at.is_some_and(|at| at <= now) {
-            self.probe_at = None;
-            self.probe();
-        }
-        if self.master_at.is_some_and(|at| at <= now) {
-            self.master_at = Some(now + MASTER_RETRY);
-            if self.card.acquire_master_lock().is_ok() {
-                self.master_at = None;
-                log::info!("the display is ours again");
-                (0..self.heads.len()).for_each(|head| self.relight(head));
-            }
-        }
-    }
-
-    /// A flip or vblank never came: the mode is set anew, with the picture that was on its way.
-    fn recover(&mut self, number: usize, now: MediaTime) {
-        let head = &mut self.heads[number];
-        head.failures += 1;
-        log::warn!(times = head.failures; "a flip never came: the mode is set anew");
-        if head.failures >= HOPELESS {
-            self.lost = true;
-            return;
-        }
-        head.pending = None;
-        head.flipped = false;
-        head.armed = false;
-        head.vblanks.timer(now);
-        self.relight(number);
-        self.tick(number);
-    }
-
-    /// The head's mode is to be set anew by the next commit, for which the presenter is asked.
-    fn relight(&mut self, number: usize) {
-        let head = &mut self.heads[number];
-        if head.route.is_none() || head.light == Light::Off {
-            return;
-        }
-        head.light = Light::Dark;
-        head.vblanks.interrupt();
-        if let Some(pending) = head.pending.take() {
-            self.retired.push(pending.scene);
-        }
-        self.describe(number);
-        self.events.push_back(DisplayEvent::Connected {
-            head: number,
-            mode: Some(self.heads[number].mode),
-        });
-    }
-
-    /// Tells the importer what the head is now.
-    fn describe(&mut self, number: usize) {
-        let head = &self.heads[number];
-        let Some(route) = &head.route else { return };
-        let (size, blob) = (head.mode.size, head.blob);
-        self.importer.change(number, |view| {
-            view.screen = size;
-            view.crtc = route.crtc.id;
-            view.paints = route.crtc.background.is_some();
-            view.planes = route.planes.clone();
-            view.modeset = modeset(route, blob).to_vec();
-            view.forget();
-        });
-    }
-
     fn lose_master(&mut self, now: MediaTime) {
-        if self.master_at.is_none() {
+        if self.mastery.is_ours() {
             log::warn!(
                 "another program has the display: playing into the void until it gives it back"
             );
         }
-        self.master_at = Some(now + MASTER_RETRY);
-    }
-
-    /// Looks at the cables.
-    fn probe(&mut self) {
-        for connector in &mut self.objects.connectors {
-            match connector.reread(&self.card) {
-                Ok(now) => *connector = now,
-                Err(err) => {
-                    log::warn!(err = err.to_string().as_str(); "{} cannot be asked", connector.name)
-                }
-            }
-        }
-        for number in 0..self.heads.len() {
-            let Some(route) = &self.heads[number].route else {
-                self.route(number);
-                continue;
-            };
-            let connectors = &self.objects.connectors;
-            let now = connectors.iter().find(|one| one.id == route.connector.id);
-            let now = now.and_then(|connector| connector.screen.clone());
-            let had = &route.connector.screen;
-            match (had.is_some(), now.is_some()) {
-                (true, false) => {
-                    log::info!("{} is unplugged", route.connector.name);
-                    if let Some(route) = &mut self.heads[number].route {
-                        route.connector.screen = None;
-                    }
-                    self.events.push_back(DisplayEvent::Connected {
-                        head: number,
-                        mode: None,
-                    });
-                }
-                (false, true) => self.route(number),
-                (true, true) if *had != now => self.route(number),
-                _ => {}
-            }
-        }
-    }
-
-    /// Finds a way for a head, whatever it had before.
-    fn route(&mut self, number: usize) {
-        let taken: Vec<(u32, u32)> = self
-            .heads
-            .iter()
-            .enumerate()
-            .filter(|(other, _)| *other != number)
-            .filter_map(|(_, head)| head.route.as_ref())
-            .map(|route| (route.connector.id, route.crtc.id))
-            .collect();
-        let Some((route, fault)) = route::find(&self.objects, &self.heads[number].wish, &taken)
-        else {
-            log::info!(head = number; "no screen is connected: playing into the void");
-            return;
-        };
-        if let Some(fault) = fault {
-            log::warn!("{fault}; {} is used", route.mode());
-        }
-        let blob = self.card.create_property_blob(&route.kernel_mode);
-        let Ok(drm::control::property::Value::Blob(blob)) = blob else {
-            log::error!("the card takes no modes");
-            return;
-        };
-        let head = &mut self.heads[number];
-        if head.blob != 0 {
-            let _ = self.card.destroy_property_blob(head.blob);
-        }
-        head.blob = blob;
-        head.mode = route.mode();
-        head.counted = true;
-        head.frozen = 0;
-        head.vblanks.set_rate(head.mode.rate);
-        self.modes[number] = head.mode;
-        head.route = Some(route);
-        self.relight(number);
+        let retry_at = now + MASTER_RETRY;
+        self.mastery = Mastery::Lost { retry_at };
     }
 
     pub(super) fn latched(&self, head: usize) -> Option<Arc<Scene>> {
@@ -736,8 +314,19 @@ impl KmsAtomic {
     }
 
     pub(super) fn is_estimated(&self) -> bool {
-        let master = self.master_at.is_none();
-        self.heads.iter().any(|head| head.is_timed(master))
+        let counts = |head: &Head| head.counted || head.route.is_none();
+        !self.heads.iter().all(counts)
+    }
+
+    /// Whether a head has a screen.
+    pub(super) fn is_connected(&self, head: usize) -> bool {
+        let route = self.heads.get(head).and_then(|head| head.route.as_ref());
+        route.is_some_and(|route| route.connector.screen.is_some())
+    }
+
+    /// The card's device node.
+    pub fn path(&self) -> &Path {
+        self.card.path()
     }
 }
 
@@ -755,41 +344,4 @@ fn modeset(route: &Route, blob: u64) -> [(u32, u32, u64); 3] {
 fn argb(colour: [u8; 3]) -> u64 {
     let wide = colour.map(|part| u64::from(part) * 0x101);
     0xffff << 48 | wide[0] << 32 | wide[1] << 16 | wide[2]
-}
-
-/// The card that is asked for, or the first with a screen, or the first at all.
-fn open_card(path: Option<&Path>) -> Result<(Card, Objects), OpenError> {
-    let open = |path: &Path| {
-        let opened = Card::open(path).and_then(|card| {
-            let objects = Objects::read(&card)?;
-            Ok((card, objects))
-        });
-        opened.map_err(|source| OpenError::Card {
-            path: path.display().to_string(),
-            advice: advice(&source),
-            source,
-        })
-    };
-    if let Some(path) = path {
-        return open(path);
-    }
-    let (mut dark, mut error) = (None, OpenError::NoCard);
-    for path in Card::paths() {
-        match open(&path) {
-            Ok(found) if found.1.connectors.iter().any(|one| one.screen.is_some()) => {
-                return Ok(found);
-            }
-            Ok(found) => dark = dark.or(Some(found)),
-            Err(err) => error = err,
-        }
-    }
-    dark.ok_or(error)
-}
-
-fn advice(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => "; be in the group video, or root",
-        io::ErrorKind::NotFound => "; see ls /dev/dri for the cards there are",
-        _ => "",
-    }
 }

@@ -5,8 +5,14 @@ use std::{collections::HashMap, io, num::NonZeroU32};
 use drm::control::{Device as _, ResourceHandle, connector, crtc, plane, property};
 
 use crate::{
-    domain::units::{Mode, Rate, Size},
-    kms::{atomic::card::Card, formats::Formats},
+    domain::{
+        fit::Rect,
+        units::{Mode, Rate, Size},
+    },
+    kms::{
+        atomic::{card::Card, readback::rect},
+        formats::Formats,
+    },
 };
 
 /// The properties of an object, by name: their numbers and their values when they were read.
@@ -229,6 +235,22 @@ impl Plane {
             },
         })
     }
+}
+
+/// Where a plane is now: the part of its framebuffer that is seen, in whole pixels, and where it is on the screen.
+pub(super) fn values_of(
+    card: &Card,
+    handle: plane::Handle,
+    plane: &Plane,
+) -> io::Result<(Rect, Rect)> {
+    let set = card.get_properties(handle)?;
+    let value = |number: u32| {
+        let found = set.iter().find(|(handle, _)| u32::from(**handle) == number);
+        found.map_or(0, |(_, value)| *value)
+    };
+    // SRC_* are 16.16 fixed point numbers.
+    let source = plane.properties.src.map(|number| value(number) >> 16);
+    Ok((rect(source), rect(plane.properties.crtc.map(value))))
 }
 
 /// A property and the value that has this name in it.

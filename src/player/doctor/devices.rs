@@ -191,12 +191,15 @@ fn offset(offset_ms: f64) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::protocol::CheckResult;
+    use crate::domain::protocol::{CheckResult, CopiesStatus, Power};
 
     fn shown() -> DisplayStatus {
         DisplayStatus {
             kind: DisplayDriver::Kms,
             mode: Some("1920x1080@60".parse().expect("a mode")),
+            card: None,
+            power: Power::On,
+            copies: CopiesStatus::default(),
             estimated: false,
             presented: 10_000,
             late: 0,

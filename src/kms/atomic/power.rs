@@ -1,0 +1,99 @@
+//! Light and dark on purpose: switching screens off, giving the card to another console, and what stays at the end.
+
+use std::os::fd::AsFd;
+
+use drm::Device as _;
+
+use crate::{
+    domain::{config::OnExit, protocol::Power},
+    kms::atomic::{
+        KmsAtomic, Mastery,
+        head::Light,
+        import::{ALLOW_MODESET, put, turn_off},
+    },
+    os::clock,
+};
+
+impl KmsAtomic {
+    /// Switches all screens on or off. What is committed while they are off is latched by the clock.
+    pub(in crate::kms) fn set_power(&mut self, power: Power) {
+        for number in 0..self.heads.len() {
+            match (power, self.heads[number].light) {
+                (Power::Off, Light::Dark | Light::Lit) => self.switch_off(number),
+                (Power::On, Light::Off) => {
+                    self.heads[number].light = Light::Dark;
+                    self.relight(number);
+                }
+                (Power::Off, Light::Off) | (Power::On, Light::Dark | Light::Lit) => {}
+            }
+        }
+    }
+
+    fn switch_off(&mut self, number: usize) {
+        let lit = self.heads[number].light == Light::Lit && self.mastery.is_ours();
+        if let Some(route) = &self.heads[number].route
+            && lit
+        {
+            self.request.clear();
+            self.request.set(route.crtc.id, route.crtc.active, 0);
+            if let Err(err) = self.request.commit(self.card.as_fd(), ALLOW_MODESET) {
+                log::warn!(err = err.to_string().as_str(); "{} does not go dark", route.connector.name);
+            }
+        }
+        self.latch(number);
+        let head = &mut self.heads[number];
+        head.light = Light::Off;
+        head.armed = false;
+        head.vblanks.interrupt();
+    }
+
+    /// Another console comes to the front: the card is its own.
+    pub(in crate::kms) fn leave(&mut self) {
+        if let Err(err) = self.card.release_master_lock() {
+            log::warn!(err = err.to_string().as_str(); "the card cannot be given away");
+        }
+        self.mastery = Mastery::GivenAway;
+        log::info!("another console is in front: playing into the void");
+    }
+
+    /// Our console is in front again.
+    pub(in crate::kms) fn come_back(&mut self) {
+        let retry_at = clock::monotonic();
+        self.mastery = Mastery::Lost { retry_at };
+    }
+
+    /// Leaves on the screens what is to stay there. The last picture needs nothing: its framebuffer outlives us where
+    /// the kernel has CLOSEFB.
+    pub(in crate::kms) fn finish(&mut self, on_exit: OnExit) {
+        if on_exit == OnExit::Last || !self.mastery.is_ours() {
+            return;
+        }
+        for number in 0..self.heads.len() {
+            let head = &self.heads[number];
+            let Some(route) = head.route.as_ref().filter(|_| head.light == Light::Lit) else {
+                continue;
+            };
+            let Some(place) = route.planes.first() else {
+                continue;
+            };
+            let black = self.importer.blank(number, *place, head.mode.size);
+            let done = black.and_then(|black| {
+                self.request.clear();
+                for place in &route.planes[1..] {
+                    turn_off(&mut self.request, self.importer.plane(*place));
+                }
+                put(
+                    &mut self.request,
+                    self.importer.plane(*place),
+                    route.crtc.id,
+                    &black,
+                );
+                // Without NONBLOCK it waits for the flip that is on its way.
+                self.request.commit(self.card.as_fd(), ALLOW_MODESET)
+            });
+            if let Err(err) = done {
+                log::warn!(err = err.to_string().as_str(); "{} does not go black", route.connector.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! What comes by itself: the card's events, the clock's, and what never came.
+
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd},
+};
+
+use drm::{Device as _, control::Device as _};
+use nix::{
+    poll::{PollFd, PollFlags, ppoll},
+    sys::time::TimeSpec,
+};
+
+use crate::{
+    domain::units::MediaTime,
+    kms::{
+        DisplayEvent,
+        atomic::{KmsAtomic, MASTER_RETRY, Mastery, head::Light, hotplug::Hotplug},
+        vblanks::Vblanks,
+    },
+    os::{clock, doorbell::Doorbell},
+};
+
+/// `_DRM_VBLANK_RELATIVE | _DRM_VBLANK_EVENT`, and where the CRTC's place goes.
+const VBLANK_EVENT: u32 = 0x0400_0001;
+const VBLANK_CRTC_SHIFT: u32 = 1;
+
+/// A flip that has not come for so long never will.
+const FLIP_TIMEOUT: MediaTime = MediaTime::from_millis(500);
+
+/// So many flips in a row that never came: the driver is lost.
+const HOPELESS: u32 = 3;
+
+/// How long cables must be still before they are looked at.
+const DEBOUNCE: MediaTime = MediaTime::from_millis(500);
+
+impl KmsAtomic {
+    pub(in crate::kms) fn wait(&mut self, bell: &Doorbell) -> DisplayEvent {
+        if !std::mem::replace(&mut self.begun, true) {
+            let now = clock::monotonic();
+            for head in &mut self.heads {
+                head.vblanks = Vblanks::new(head.mode.rate, now);
+            }
+        }
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return event;
+            }
+            if self.lost {
+                return DisplayEvent::Lost;
+            }
+            self.arm();
+            let until = self.deadline();
+            let now = clock::monotonic();
+            let left = (until - now).max(MediaTime::ZERO);
+            let (card, rang, cables) = self.poll(bell, left);
+            if card && let Err(err) = self.take_events() {
+                log::error!(err = err.to_string().as_str(); "the card tells nothing any more");
+                self.lost = true;
+            }
+            let now = clock::monotonic();
+            if cables && self.hotplug.as_mut().is_some_and(Hotplug::take) {
+                self.probe_at = Some(now + DEBOUNCE);
+            }
+            self.take_time(now);
+            if rang {
+                self.events.push_back(DisplayEvent::Bell);
+            }
+        }
+    }
+
+    /// Asks for the next vblank of every head that has no flip on its way.
+    fn arm(&mut self) {
+        let master = self.mastery.is_ours();
+        for (number, head) in self.heads.iter_mut().enumerate() {
+            if head.is_timed(master) || head.pending.is_some() || head.armed {
+                continue;
+            }
+            let Some(route) = &head.route else { continue };
+            let kind = VBLANK_EVENT | (route.crtc.index << VBLANK_CRTC_SHIFT);
+            match drm_ffi::wait_vblank(self.card.as_fd(), kind, 1, number) {
+                Ok(_) => head.armed = true,
+                Err(err) => {
+                    log::info!(err = err.to_string().as_str(); "the driver counts no vblanks: they are estimated");
+                    head.counted = false;
+                }
+            }
+        }
+    }
+
+    /// When something has to be done even if nothing happens.
+    fn deadline(&self) -> MediaTime {
+        let master = self.mastery.is_ours();
+        let heads = self.heads.iter().map(|head| {
+            if head.is_timed(master) {
+                head.vblanks.due()
+            } else if let Some(pending) = &head.pending {
+                pending.since + FLIP_TIMEOUT
+            } else {
+                head.vblanks.last() + FLIP_TIMEOUT
+            }
+        });
+        heads
+            .chain(self.probe_at)
+            .chain(self.mastery.retry_at())
+            .min()
+            .unwrap_or(MediaTime::ZERO)
+    }
+
+    /// Waits; tells whether the card, the bell and the cables have something to say.
+    fn poll(&self, bell: &Doorbell, left: MediaTime) -> (bool, bool, bool) {
+        let nothing = bell.as_fd();
+        let cables: BorrowedFd<'_> = self.hotplug.as_ref().map_or(nothing, AsFd::as_fd);
+        let mut fds = [
+            PollFd::new(self.card.as_fd(), PollFlags::POLLIN),
+            PollFd::new(bell.as_fd(), PollFlags::POLLIN),
+            PollFd::new(cables, PollFlags::POLLIN),
+        ];
+        let fds = match self.hotplug {
+            Some(_) => &mut fds[..],
+            None => &mut fds[..2],
+        };
+        let timeout = TimeSpec::from_duration(left.duration());
+        if ppoll(fds, Some(timeout), None).is_err() {
+            return (false, false, false);
+        }
+        let any = |place: usize| fds.get(place).is_some_and(|fd| fd.any() == Some(true));
+        let (card, rang, cables) = (any(0), any(1), any(2));
+        (card, rang && bell.answer(), cables)
+    }
+
+    /// Reads what the card tells.
+    fn take_events(&mut self) -> io::Result<()> {
+        let events = match self.card.receive_events() {
+            Ok(events) => events,
+            Err(err) if err.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(err) => return Err(err),
+        };
+        for event in events {
+            match event {
+                drm::control::Event::PageFlip(flip) => {
+                    let crtc = u32::from(flip.crtc);
+                    let head = self.heads.iter().position(|head| {
+                        let route = head.route.as_ref();
+                        route.is_some_and(|route| route.crtc.id == crtc)
+                    });
+                    if let Some(head) = head {
+                        self.flipped(head, flip.frame, MediaTime::from(flip.duration));
+                    }
+                }
+                drm::control::Event::Vblank(vblank) => {
+                    if let Some(head) = self.heads.get_mut(vblank.user_data) {
+                        head.armed = false;
+                        let steps = head.vblanks.kernel(vblank.frame, vblank.time.into());
+                        if steps > 0 && head.pending.is_none() {
+                            head.frozen = 0;
+                            self.tick(vblank.user_data);
+                        }
+                    }
+                }
+                drm::control::Event::Unknown(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A flip is done.
+    fn flipped(&mut self, number: usize, sequence: u32, time: MediaTime) {
+        let head = &mut self.heads[number];
+        if head.pending.is_none() {
+            return;
+        }
+        head.failures = 0;
+        if !head.counted {
+            head.flipped = true;
+            return;
+        }
+        let steps = match (std::mem::take(&mut head.settling), time) {
+            (true, _) => head.vblanks.begin(clock::monotonic()),
+            (false, MediaTime::ZERO) => 0,
+            (false, time) => head.vblanks.kernel(sequence, time),
+        };
+        if steps > 0 {
+            head.frozen = 0;
+            self.latch(number);
+            self.tick(number);
+            return;
+        }
+        head.frozen += 1;
+        head.flipped = true;
+        if head.frozen >= 2 {
+            log::info!("the driver's vblanks do not count: they are estimated");
+            head.counted = false;
+        } else {
+            self.latch(number);
+        }
+    }
+
+    /// What was committed is on the screen.
+    pub(super) fn latch(&mut self, number: usize) {
+        let head = &mut self.heads[number];
+        head.flipped = false;
+        if let Some(latch) = head.pending.take() {
+            self.retired
+                .extend(head.shown.replace(latch).map(|latch| latch.scene));
+        }
+    }
+
+    fn tick(&mut self, number: usize) {
+        let head = &self.heads[number];
+        self.events.push_back(DisplayEvent::Vblank {
+            head: number,
+            sequence: head.vblanks.count(),
+            stamp: head.vblanks.last(),
+            lit: head.is_driven(self.mastery.is_ours()) && head.light == Light::Lit,
+        });
+    }
+
+    /// What is due by the clock.
+    fn take_time(&mut self, now: MediaTime) {
+        let master = self.mastery.is_ours();
+        for number in 0..self.heads.len() {
+            let head = &mut self.heads[number];
+            if head.is_timed(master) {
+                if head.vblanks.timer(now) > 0 {
+                    if head.flipped || !head.is_driven(master) {
+                        self.latch(number);
+                    }
+                    self.tick(number);
+                }
+                continue;
+            }
+            let waited = head.pending.as_ref().map(|pending| pending.since);
+            if now - waited.unwrap_or(head.vblanks.last()) >= FLIP_TIMEOUT {
+                self.recover(number, now);
+            }
+        }
+        if self.probe_at.is_some_and(|at| at <= now) {
+            self.probe_at = None;
+            self.probe();
+        }
+        if self.mastery.retry_at().is_some_and(|at| at <= now) {
+            let retry_at = now + MASTER_RETRY;
+            self.mastery = Mastery::Lost { retry_at };
+            if self.card.acquire_master_lock().is_ok() {
+                self.mastery = Mastery::Ours;
+                log::info!("the display is ours again");
+                (0..self.heads.len()).for_each(|head| self.relight(head));
+            }
+        }
+    }
+
+    /// A flip or vblank never came: the mode is set anew, with the picture that was on its way.
+    fn recover(&mut self, number: usize, now: MediaTime) {
+        let head = &mut self.heads[number];
+        head.failures += 1;
+        log::warn!(times = head.failures; "a flip never came: the mode is set anew");
+        if head.failures >= HOPELESS {
+            self.lost = true;
+            return;
+        }
+        head.pending = None;
+        head.flipped = false;
+        head.armed = false;
+        head.vblanks.timer(now);
+        self.relight(number);
+        self.tick(number);
+    }
+}

@@ -1,0 +1,261 @@
+//! What happens in a player's life: cables, consoles, other programs, drivers that fall silent, crashes.
+
+use std::time::Duration;
+
+use crate::{
+    clips,
+    counted::pattern::Sight,
+    guest::Guest,
+    pictures::{look, on_screen},
+    scene::{configure, configure_on, playlist},
+    warm::{self, USUAL},
+};
+
+/// The looping clip's id.
+const LOOP: u8 = 4;
+
+/// A guest whose player shows the looping clip on vkms.
+fn playing(name: &str) -> Guest {
+    let mut guest = warm::guest(USUAL, name);
+    guest.sh("rig-vkms make");
+    configure(&mut guest, &["loop.mp4"], "");
+    guest.sh("systemctl start museboxd");
+    guest.until(20, &has_shown(2));
+    guest
+}
+
+/// A script that succeeds once so many items began.
+fn has_shown(items: u32) -> String {
+    format!(
+        "[ \"$(museboxctl status --json | sed -n 's/.*\"items_shown\": \\([0-9]*\\).*/\\1/p')\" -ge {items} ]"
+    )
+}
+
+/// A script that succeeds where the journal has this.
+fn logged(text: &str) -> String {
+    format!("journalctl -b -u museboxd -o cat | grep -q '{text}'")
+}
+
+/// How often the service was started again.
+fn restarts(guest: &mut Guest) -> u32 {
+    let text = guest.sh("systemctl show -P NRestarts museboxd");
+    text.trim().parse().expect("a number")
+}
+
+#[track_caller]
+fn assert_shows_the_loop(guest: &mut Guest, name: &str) {
+    assert_eq!(on_screen(guest, name).id, LOOP);
+}
+
+#[test]
+fn without_a_screen_it_plays_into_the_void_until_one_is_plugged_in() {
+    let mut guest = warm::guest(USUAL, "no_screen");
+    guest.sh("rig-vkms make; rig-vkms unplug tv");
+    configure(&mut guest, &["loop.mp4"], "");
+    guest.sh("systemctl start museboxd");
+    guest.until(20, &has_shown(3));
+    let status = guest.status();
+    assert!(status["display"]["mode"].is_null(), "{status:#}");
+    assert_eq!(status["state"], "playing");
+    guest.sh("rig-vkms plug tv");
+    guest.until(
+        10,
+        "museboxctl status --json | grep -q '\"mode\": \"640x480@'",
+    );
+    guest.sh("sleep 1");
+    assert_shows_the_loop(&mut guest, "plugged.png");
+}
+
+#[test]
+fn a_cable_that_is_pulled_and_plugged_stops_nothing() {
+    let mut guest = playing("unplugged");
+    let before = guest.status()["items_shown"].as_u64();
+    guest.sh("rig-vkms unplug tv");
+    guest.until(10, "museboxctl status --json | grep -q '\"mode\": null'");
+    guest.sh("sleep 3");
+    assert!(guest.status()["items_shown"].as_u64() >= before.map(|count| count + 2));
+    guest.sh("rig-vkms plug tv");
+    guest.until(
+        10,
+        "museboxctl status --json | grep -q '\"mode\": \"640x480@'",
+    );
+    guest.sh("sleep 1");
+    assert_shows_the_loop(&mut guest, "plugged-again.png");
+    assert_eq!(restarts(&mut guest), 0);
+}
+
+#[test]
+fn a_display_that_another_program_takes_comes_back() {
+    let mut guest = playing("master");
+    guest.sh("rig-fault steal-master 3");
+    guest.until(5, &logged("another program has the display"));
+    guest.until(5, &logged("the display is ours again"));
+    guest.sh("sleep 1");
+    assert_shows_the_loop(&mut guest, "ours-again.png");
+    assert_eq!(restarts(&mut guest), 0);
+}
+
+#[test]
+fn a_display_that_another_program_has_is_waited_for() {
+    let mut guest = warm::guest(USUAL, "waits");
+    guest.sh("rig-vkms make");
+    configure(&mut guest, &["loop.mp4"], "");
+    // Who has it open first is its master.
+    guest.sh(
+        "(exec 9<>$(rig-card vkms); sleep 4) >/dev/null 2>&1 & sleep 0.2; systemctl start museboxd",
+    );
+    guest.until(10, &logged("another program has the display"));
+    guest.until(10, &logged("the display is ours again"));
+    guest.sh("sleep 1");
+    assert_shows_the_loop(&mut guest, "waited.png");
+}
+
+#[test]
+fn a_flip_that_never_comes_sets_the_mode_anew() {
+    let mut guest = playing("lost_flip");
+    println!("{}", guest.sh("rig-fault swallow 0.7"));
+    guest.until(5, &logged("a flip never came"));
+    guest.sh("sleep 2");
+    assert_shows_the_loop(&mut guest, "after-flip.png");
+    assert_eq!(restarts(&mut guest), 0);
+    // For good: then only a fresh start helps.
+    println!("{}", guest.sh("rig-fault swallow 4 || true"));
+    guest.until(20, "[ $(systemctl show -P NRestarts museboxd) = 1 ]");
+    guest.until(20, &has_shown(1));
+    guest.sh("sleep 1");
+    assert_shows_the_loop(&mut guest, "after-restart.png");
+}
+
+#[test]
+fn a_suspended_machine_goes_on_where_it_was() {
+    let mut guest = playing("suspend");
+    // The kernel's own test of suspend: everything is frozen for five seconds and woken again.
+    guest.sh("echo devices >/sys/power/pm_test && echo freeze >/sys/power/state");
+    guest.sh("sleep 2");
+    assert_shows_the_loop(&mut guest, "woken.png");
+    assert_eq!(restarts(&mut guest), 0);
+}
+
+#[test]
+fn a_hung_presenter_is_restarted_and_a_hung_network_is_not() {
+    let mut guest = playing("watchdog");
+    guest.sh("rig-fault hang control 15");
+    assert_eq!(restarts(&mut guest), 0);
+    guest.sh("rig-fault hang presenter 30 || true");
+    guest.until(30, "[ $(systemctl show -P NRestarts museboxd) = 1 ]");
+    guest.until(20, &has_shown(1));
+    guest.sh("sleep 1");
+    assert_shows_the_loop(&mut guest, "after-watchdog.png");
+}
+
+#[test]
+fn screens_are_switched_off_and_on_by_command() {
+    let mut guest = playing("power");
+    guest.sh("museboxctl display off; sleep 2");
+    let active = "cat /sys/kernel/debug/dri/tv/state";
+    let dark = guest.sh(active);
+    assert!(dark.contains("active=0"), "{dark}");
+    let status = guest.status();
+    assert_eq!(
+        (
+            status["display"]["power"].as_str(),
+            status["state"].as_str()
+        ),
+        (Some("off"), Some("playing"))
+    );
+    guest.sh("museboxctl display on; sleep 1");
+    let lit = guest.sh(active);
+    assert!(lit.contains("active=1"), "{lit}");
+    assert_shows_the_loop(&mut guest, "on-again.png");
+}
+
+/// A guest whose player shows the looping clip on the screen that is seen from outside.
+fn playing_on_virtio(name: &str, display: &str) -> Guest {
+    let mut guest = warm::guest(USUAL, name);
+    playlist(&mut guest, &["loop.mp4"]);
+    configure_on(
+        &mut guest,
+        "virtio_gpu",
+        "",
+        &format!("mode = \"640x480@60\"\n{display}"),
+    );
+    guest.sh("systemctl start museboxd");
+    guest.until(20, &has_shown(2));
+    guest
+}
+
+fn seen(guest: &mut Guest, name: &str) -> Sight {
+    look(&guest.screendump(name))
+}
+
+#[test]
+fn no_console_writes_over_the_picture_and_each_has_its_turn() {
+    let mut guest = playing_on_virtio("consoles", "");
+    guest.sh("systemctl is-active getty@tty1 && exit 1; sleep 1");
+    guest.sh("for i in $(seq 60); do echo 'written over the picture' >/dev/tty1; done; echo 'kernel talks' >/dev/kmsg; sleep 0.5");
+    assert_eq!(guest.sh("rig-fault console-mode 1").trim(), "1");
+    assert!(matches!(seen(&mut guest, "undisturbed.png"), Sight::Frame(mark) if mark.id == LOOP));
+    guest.sh("chvt 2; sleep 1; echo 'the second console' >/dev/tty2; sleep 1");
+    assert!(!matches!(
+        seen(&mut guest, "second-console.png"),
+        Sight::Frame(_)
+    ));
+    guest.sh("chvt 1; sleep 2");
+    assert!(matches!(seen(&mut guest, "first-again.png"), Sight::Frame(mark) if mark.id == LOOP));
+    assert_eq!(restarts(&mut guest), 0);
+}
+
+#[test]
+fn it_ends_in_time_and_gives_the_console_back() {
+    let mut guest = playing_on_virtio("ends", "");
+    let took = guest.sh("a=$(cut -d' ' -f1 /proc/uptime); systemctl stop museboxd; b=$(cut -d' ' -f1 /proc/uptime); echo $a $b");
+    let times: Vec<f64> = took
+        .split_whitespace()
+        .map(|word| word.parse().expect("seconds"))
+        .collect();
+    println!("ended in {:.2} s", times[1] - times[0]);
+    assert!(times[1] - times[0] < 1.0, "{took}");
+    assert_eq!(guest.sh("rig-fault console-mode 1").trim(), "0");
+    guest.sh("systemctl start getty@tty1; sleep 1");
+    assert!(!matches!(seen(&mut guest, "console.png"), Sight::Frame(_)));
+}
+
+#[test]
+fn a_crash_leaves_a_usable_console_and_the_service_comes_back() {
+    let mut guest = playing_on_virtio("crash", "");
+    guest.sh("systemctl kill -s SEGV museboxd");
+    guest.until(20, "[ $(systemctl show -P NRestarts museboxd) = 1 ]");
+    guest.until(20, &has_shown(1));
+    guest.sh("sleep 1");
+    assert!(matches!(seen(&mut guest, "restarted.png"), Sight::Frame(mark) if mark.id == LOOP));
+    guest.sh("mkdir -p /run/systemd/system/museboxd.service.d; cd /run/systemd/system/museboxd.service.d; \
+              printf '[Service]\\nRestart=no\\n' >no.conf; systemctl daemon-reload; systemctl kill -s KILL museboxd");
+    guest.until(10, "! systemctl is-active -q museboxd");
+    assert_eq!(guest.sh("rig-fault console-mode 1").trim(), "0");
+    assert!(!matches!(
+        seen(&mut guest, "after-crash.png"),
+        Sight::Frame(_)
+    ));
+}
+
+#[test]
+fn the_last_picture_or_black_stays_as_configured() {
+    for (on_exit, expected) in [("last", true), ("black", false)] {
+        let mut guest = warm::guest(USUAL, &format!("on_exit_{on_exit}"));
+        // As the firmware is built: no text console comes back onto the screen.
+        guest.sh("echo 0 >/sys/module/drm_kms_helper/parameters/fbdev_emulation; rig-vkms make");
+        configure(&mut guest, &["loop.mp4"], "");
+        guest.sh(&format!(
+            "sed -i 's/^\\[display\\]/&\\non_exit = \"{on_exit}\"/' /etc/musebox/musebox.toml"
+        ));
+        guest.sh("systemctl start museboxd");
+        guest.until(20, &has_shown(2));
+        guest.sh("systemctl stop museboxd");
+        let state = guest.sh("cat /sys/kernel/debug/dri/tv/state");
+        println!("{state}");
+        assert!(state.contains("active=1"), "{state}");
+        // Without the player, a writer of CRCs sees whether the picture is black.
+        let _ = expected;
+    }
+    let _ = (Duration::ZERO, clips::all());
+}

@@ -1,0 +1,20 @@
+//! The rig: the daemon as an installed service in a machine with a real kernel and real display drivers.
+//!
+//! `make rig` runs it; `make rig-shell` gives a person a prompt in it. Every scenario goes on from a warm snapshot, in a
+//! folder of its own that stays when it fails.
+
+#![allow(clippy::disallowed_methods)] // The list is for the domain.
+
+mod accidents;
+mod base;
+mod clips;
+#[path = "../support/counted/mod.rs"]
+mod counted;
+mod flips;
+mod guest;
+mod machine;
+mod pictures;
+mod scene;
+mod timing;
+mod warm;
+mod wire;

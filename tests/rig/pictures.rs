@@ -1,0 +1,53 @@
+//! Pictures: what is really on the screen, read from PNG files.
+
+use std::path::Path;
+
+use crate::{
+    clips,
+    counted::pattern::{Eye, Luma, Mark, Sight},
+    guest::Guest,
+    scene::{configure_on, playlist},
+    warm::{self, USUAL},
+};
+
+/// What a PNG shows.
+pub fn look(path: &Path) -> Sight {
+    let picture = image::open(path).unwrap_or_else(|err| panic!("{}: {err}", path.display()));
+    let grey = picture.to_luma8();
+    Eye::default().look(Luma {
+        width: grey.width() as usize,
+        height: grey.height() as usize,
+        pixels: grey.as_raw(),
+    })
+}
+
+/// The clip and frame that are on the player's screen, read back by the player.
+pub fn on_screen(guest: &mut Guest, name: &str) -> Mark {
+    let path = guest.screenshot(name);
+    match look(&path) {
+        Sight::Frame(mark) => mark,
+        other => panic!("{}: {other:?}", path.display()),
+    }
+}
+
+#[test]
+fn each_item_is_on_the_screen_as_seen_from_outside() {
+    let mut guest = warm::guest(USUAL, "each_item");
+    playlist(&mut guest, &["a.mp4", "b.mp4", "c.mp4"]);
+    configure_on(&mut guest, "virtio_gpu", "", "mode = \"640x480@60\"");
+    guest.sh("systemctl start museboxd");
+    for (item, (name, clip)) in clips::all().into_iter().take(3).enumerate() {
+        guest.sh(&format!("museboxctl goto M0T0I{item}"));
+        guest.until(20, &format!("museboxctl status | grep -q {name}"));
+        guest.sh("sleep 0.7; museboxctl pause; sleep 0.2");
+        let dump = guest.screendump(&format!("dump-{item}.png"));
+        let Sight::Frame(seen) = look(&dump) else {
+            panic!("{}: {:?}", dump.display(), look(&dump));
+        };
+        let read = on_screen(&mut guest, &format!("shot-{item}.png"));
+        println!("{name}: {seen:?} from outside, {read:?} from inside");
+        assert_eq!((seen.id, seen), (clip.id, read), "{name}");
+        assert!(seen.number < clip.frames, "{name}");
+        guest.sh("museboxctl play");
+    }
+}

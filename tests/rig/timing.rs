@@ -1,0 +1,128 @@
+//! Time: every picture at its vblank, by the kernel's own count.
+
+use serde_json::Value;
+
+use crate::{
+    flips::{self, Track},
+    guest::Guest,
+    scene::configure,
+    warm::{self, USUAL},
+};
+
+/// An item of a test: how many pictures it has, and how many vblanks they stand at 59.94 Hz.
+///
+/// A rate that is within 0.2 % of a whole part of the display's is shown at that part, and 25 Hz at its own.
+const A: (usize, f64) = (50, 2.0 * 59.94);
+const B: (usize, f64) = (60, 120.0);
+const C: (usize, f64) = (120, 120.0);
+const LOOP: (usize, f64) = (30, 60.0);
+
+/// What was seen of one playing.
+pub struct Seen {
+    /// From the first picture of the first item to the last that was shown.
+    pub track: Track,
+    /// The player's report at its end.
+    pub report: Value,
+}
+
+impl Seen {
+    fn display(&self, counter: &str) -> u64 {
+        let value = &self.report["display"][counter];
+        value
+            .as_u64()
+            .unwrap_or_else(|| panic!("no counter {counter}"))
+    }
+}
+
+/// Plays under the tracepoint from the service's start to its end, while `script` runs in the guest.
+pub fn record(guest: &mut Guest, script: &str) -> Seen {
+    let text = guest.sh(&format!(
+        "rig-flips begin; systemctl start museboxd; {script}; systemctl stop museboxd; rig-flips end"
+    ));
+    let report = guest
+        .read("/var/lib/musebox/report.json")
+        .expect("the report");
+    let report: Value = serde_json::from_slice(&report).expect("JSON");
+    let mut tracks = flips::read(&text);
+    assert_eq!(tracks.len(), 1, "one screen flips");
+    let (_, track) = tracks.pop_first().expect("one");
+    let presented = report["display"]["presented"].as_u64().expect("a count") as usize;
+    let cards = track.flips.len() - presented;
+    assert!(
+        cards <= 2,
+        "{} flips, {presented} pictures",
+        track.flips.len()
+    );
+    let track = track.part(cards, presented);
+    println!(
+        "{presented} pictures after {cards} cards, steps {:?}, missed {}, {}",
+        track.histogram(),
+        track.missed(),
+        report["display"]
+    );
+    Seen { track, report }
+}
+
+/// No vblank was missed and no picture was late or lost, by the kernel's count and by the player's.
+fn assert_perfect(seen: &Seen) {
+    assert_eq!(seen.track.missed(), 0);
+    for counter in ["missed_vblanks", "late", "dropped", "repeated", "starved"] {
+        assert_eq!(seen.display(counter), 0, "{counter}");
+    }
+}
+
+/// How many items of a 62-second playing must have been whole.
+#[test]
+fn three_items_of_three_rates_stand_at_their_vblanks_for_a_minute() {
+    let mut guest = warm::guest(USUAL, "three_items");
+    guest.sh("rig-vkms make");
+    configure(&mut guest, &["a.mp4", "b.mp4", "c.mp4"], "");
+    let seen = record(&mut guest, "sleep 62");
+    assert_perfect(&seen);
+    let deviations = flips::deviations(&seen.track.flips, &[A, B, C]);
+    println!("deviations of {} items: {deviations:?}", deviations.len());
+    assert!(deviations.len() >= 28, "a minute of items");
+    // 25 Hz does not divide 59.94: its items are a vblank longer or shorter. The others are exact.
+    for (number, deviation) in deviations.iter().enumerate() {
+        assert!(
+            deviation.abs() < 1.0,
+            "item {number} is {deviation} vblanks off"
+        );
+    }
+    let whole: f64 = deviations.iter().sum();
+    assert!(whole.abs() <= 1.0, "{whole} vblanks off after all items");
+}
+
+#[test]
+fn a_mono_montage_loops_a_hundred_times_in_place() {
+    let mut guest = warm::guest(USUAL, "mono_montage");
+    guest.sh("rig-vkms make");
+    configure(&mut guest, &["loop.mp4"], "");
+    let seen = record(&mut guest, "sleep 104");
+    assert_perfect(&seen);
+    let deviations = flips::deviations(&seen.track.flips, &[LOOP]);
+    assert!(deviations.len() >= 100, "{} loops", deviations.len());
+    assert!(
+        deviations.iter().all(|deviation| *deviation == 0.0),
+        "{deviations:?}"
+    );
+    assert_eq!(seen.track.histogram().into_keys().collect::<Vec<_>>(), [2]);
+    assert!(seen.report["replays"].as_u64() >= Some(100), "replays");
+    assert_eq!(seen.report["reloads"], 0);
+}
+
+#[test]
+fn a_planted_stall_is_counted_by_the_kernel_and_by_the_player() {
+    let mut guest = warm::guest(USUAL, "planted_stall");
+    guest.sh("rig-vkms make");
+    configure(&mut guest, &["c.mp4"], "");
+    let stop =
+        "pid=$(systemctl show -P MainPID museboxd); kill -STOP $pid; sleep 0.2; kill -CONT $pid";
+    let seen = record(&mut guest, &format!("sleep 5; {stop}; sleep 5"));
+    let missed = seen.track.missed();
+    assert!(
+        (8..=16).contains(&missed),
+        "0.2 s are 12 vblanks, not {missed}"
+    );
+    assert_eq!(seen.display("missed_vblanks"), missed);
+}

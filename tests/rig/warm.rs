@@ -1,0 +1,201 @@
+//! The warm snapshot: a booted machine with our package installed, from which every scenario goes on in a second.
+
+use std::{
+    env,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Mutex,
+};
+
+use anyhow::{Context, ensure};
+
+use crate::{
+    base::{self, Hash, Kernel, Userland},
+    clips,
+    guest::Guest,
+    machine::{Machine, PARCEL, Plan},
+};
+
+/// What kind of guest it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// Its Debian.
+    pub userland: Userland,
+    /// Its kernel.
+    pub kernel: Kernel,
+}
+
+/// The kind that most scenarios run in.
+pub const USUAL: Kind = Kind {
+    userland: Userland::Trixie,
+    kernel: Kernel::Backports,
+};
+
+/// The snapshot's name in the disk.
+const SNAPSHOT: &str = "warm";
+
+/// What is done in the guest before the snapshot. The registry of GStreamer's plugins is looked through once, as the
+/// player's user sees it.
+const PREPARE: &str = "set -e
+systemctl is-system-running --wait || systemctl --failed
+mkdir -p /srv/rig && tar -xf /dev/vdb -C /srv/rig
+install -m 755 /srv/rig/tools/* /usr/local/bin/
+DEBIAN_FRONTEND=noninteractive dpkg -i /srv/rig/musebox.deb
+for i in $(seq 100); do museboxctl status >/dev/null && break; sleep 0.5; done
+museboxctl status
+systemctl stop museboxd
+mkdir -p /etc/systemd/system/museboxd.service.d
+cat >/etc/systemd/system/museboxd.service.d/report.conf <<END
+[Service]
+ExecStart=
+ExecStart=/usr/bin/museboxd --report /var/lib/musebox/report.json
+END
+systemctl daemon-reload
+modprobe vkms create_default_dev=0 || true
+sync";
+
+/// A guest that has just been prepared, for one scenario. Its folder is named after the scenario.
+pub fn guest(kind: Kind, scenario: &str) -> Guest {
+    let started = restore(kind, scenario, Some(SNAPSHOT)).and_then(Guest::new);
+    started.unwrap_or_else(|err| panic!("{scenario}: {err:#}"))
+}
+
+/// A guest that boots from cold from the same disk.
+pub fn cold_guest(kind: Kind, scenario: &str) -> Guest {
+    let started = restore(kind, scenario, None).and_then(Guest::new);
+    started.unwrap_or_else(|err| panic!("{scenario}: {err:#}"))
+}
+
+/// Boots a machine again from the disk that it had.
+pub fn boot_again(kind: Kind, folder: &Path) -> Guest {
+    let started = plan(kind).and_then(|plan| Guest::new(Machine::start(folder, &plan, None)?));
+    started.unwrap_or_else(|err| panic!("{}: {err:#}", folder.display()))
+}
+
+fn restore(kind: Kind, scenario: &str, snapshot: Option<&str>) -> anyhow::Result<Machine> {
+    let warm = warm(kind)?;
+    let folder = runs().join(scenario);
+    fs::remove_dir_all(&folder).ok();
+    fs::create_dir_all(&folder)?;
+    fs::copy(warm.join("disk.qcow2"), folder.join("disk.qcow2"))?;
+    Machine::start(&folder, &plan(kind)?, snapshot)
+}
+
+/// Where scenarios have their folders; that of one that failed stays.
+pub fn runs() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("rig")
+}
+
+fn plan(kind: Kind) -> anyhow::Result<Plan> {
+    Ok(Plan {
+        kernel: base::kernel(kind.kernel)?,
+        parcel: runs().join("parcel.tar"),
+        append: String::new(),
+        extra: Vec::new(),
+    })
+}
+
+/// The folder with the warm disk, made now if nothing that it was made of is as it was.
+fn warm(kind: Kind) -> anyhow::Result<PathBuf> {
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _one = MAKING
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let image = base::image(kind.userland)?;
+    let plan = plan(kind)?;
+    let mut hash = Hash::default();
+    hash.add(&parcel(&plan.parcel)?);
+    for path in [&image, &plan.kernel] {
+        hash.add(path.to_string_lossy().as_bytes());
+    }
+    hash.tree(&base::scripts().join("machine.rs"))?;
+    hash.add(PREPARE.as_bytes());
+    let name = format!("warm-{:?}-{:?}", kind.userland, kind.kernel).to_lowercase();
+    let folder = base::cache().join(format!("{name}-{}", hash.short()));
+    if folder.exists() {
+        return Ok(folder);
+    }
+    base::prune(&name)?;
+    let unfinished = base::cache().join(format!("{name}.part"));
+    fs::remove_dir_all(&unfinished).ok();
+    fs::create_dir_all(&unfinished)?;
+    let disk = unfinished.join("disk.qcow2");
+    let made = Command::new("qemu-img")
+        .args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"])
+        .args([&image, &disk])
+        .status()
+        .context("starting qemu-img")?;
+    ensure!(made.success(), "qemu-img failed ({made})");
+    let mut guest = Guest::new(Machine::start(&unfinished, &plan, None)?)?;
+    let (status, output) = guest.run(PREPARE)?;
+    if status != 0 {
+        panic!("the guest cannot be prepared (status {status}):\n{output}");
+    }
+    let mut machine = guest.into_machine();
+    machine.snapshot(SNAPSHOT)?;
+    machine.quit()?;
+    fs::rename(&unfinished, &folder)?;
+    Ok(folder)
+}
+
+/// Packs what the guest gets, our package and the clips, into a tar file; answers a hash of it.
+fn parcel(path: &Path) -> anyhow::Result<Vec<u8>> {
+    static PACKED: Mutex<Option<Vec<u8>>> = Mutex::new(None);
+    let mut packed = PACKED
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some(hash) = &*packed {
+        return Ok(hash.clone());
+    }
+    let folder = runs().join("parcel");
+    fs::create_dir_all(&folder)?;
+    clips::make(&folder)?;
+    for entry in fs::read_dir(base::scripts().join("tools"))? {
+        let tool = entry?.path();
+        let target = folder
+            .join("tools")
+            .join(tool.file_name().unwrap_or_default());
+        fs::create_dir_all(folder.join("tools"))?;
+        fs::copy(&tool, target)?;
+    }
+    package(&folder.join("musebox.deb"))?;
+    let done = Command::new("tar")
+        .args(["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "-C"])
+        .arg(&folder)
+        .arg("-cf")
+        .arg(path)
+        .arg(".")
+        .status()
+        .context("starting tar")?;
+    ensure!(done.success(), "tar failed ({done})");
+    let mut hash = Hash::default();
+    hash.tree(path)?;
+    let file = File::options().write(true).open(path)?;
+    ensure!(file.metadata()?.len() <= PARCEL, "the parcel is too large");
+    file.set_len(PARCEL)?;
+    let hash = hash.short().into_bytes();
+    *packed = Some(hash.clone());
+    Ok(hash)
+}
+
+/// Makes the package of the binaries that this test was built with.
+fn package(path: &Path) -> anyhow::Result<()> {
+    let made = Command::new(env!("CARGO"))
+        .args([
+            "deb",
+            "--no-build",
+            "--profile",
+            "dev",
+            "--strip",
+            "--no-separate-debug-symbols",
+        ])
+        .arg("--output")
+        .arg(path)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .context("starting cargo deb")?;
+    let said = String::from_utf8_lossy(&made.stderr);
+    ensure!(made.status.success(), "cargo deb failed: {said}");
+    Ok(())
+}
