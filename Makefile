@@ -1,12 +1,17 @@
 # The two commands are `make demo` and `make test`. All of them install what they need.
 
-.PHONY: help demo test check bench coverage
+.PHONY: help demo test check rig rig-shell soak bench bench-rig coverage
+
+rig_path := PATH="$${XDG_CACHE_HOME:-$$HOME/.cache}/musebox/bin:$$PATH"
 
 help:
 	@echo "make demo              play the sample on a virtual display until Ctrl-C"
 	@echo "make demo SECONDS=20   the same, for 20 seconds"
 	@echo "make test              every check and test"
 	@echo "make check             the quick ones"
+	@echo "make rig               the tests in a virtual machine with a real kernel and real display drivers"
+	@echo "make rig-shell         a prompt in such a machine, with the picture as a file"
+	@echo "make soak              the same tests for much longer"
 	@echo "make bench             side by side with other players"
 	@echo "make coverage          which lines the tests run"
 
@@ -24,6 +29,19 @@ check:
 	@cargo clippy --all-targets -- -D warnings
 	@cargo test --lib --bins --test layering --test docs --test sequencer --test playlist_file --test config_doc \
 		--test status_schema
+
+rig:
+	@tests/setup rig
+	@$(rig_path) cargo test --test rig -- --test-threads=2
+
+rig-shell:
+	@tests/setup rig
+	@cargo build --bins
+	@$(rig_path) cargo run --quiet --example rig-shell
+
+soak:
+	@tests/setup rig
+	@$(rig_path) MUSEBOX_SOAK=1 cargo test --test rig -- --test-threads=2 --nocapture timing:: power::
 
 bench:
 	@tests/setup bench

@@ -41,6 +41,7 @@ fn example() -> Status {
 struct Seen {
     commands: Vec<WireCommand>,
     widths: Vec<Option<u32>>,
+    screens: Vec<Option<String>>,
     doctor: CheckResult,
 }
 
@@ -70,6 +71,7 @@ impl TestBox {
         let seen = Arc::new(Mutex::new(Seen {
             commands: Vec::new(),
             widths: Vec::new(),
+            screens: Vec::new(),
             doctor: CheckResult::Warn,
         }));
         let (events, _) = broadcast::channel(8);
@@ -183,8 +185,10 @@ fn answer(seen: &Mutex<Seen>, events: &broadcast::Sender<Event>, request: Reques
         Request::Screenshot {
             format,
             max_width,
+            screen,
             reply,
         } => {
+            seen.screens.push(screen.map(|screen| screen.to_string()));
             seen.widths.push(max_width);
             let picture = match format {
                 PictureFormat::Png => PNG,
@@ -315,6 +319,9 @@ fn a_screenshot_is_written_whole_or_not_at_all() {
         assert_code(&output, 0);
         assert_eq!(fs::read(path(name)).expect(name), bytes);
     }
+    test.ctl(&["screenshot", &path("left.png"), "--screen", "left & right"]);
+    let screens = test.seen().screens.clone();
+    assert_eq!(screens.last(), Some(&Some("left & right".to_owned())));
     let output = test.ctl(&["screenshot", "-"]);
     assert_code(&output, 0);
     assert_eq!(output.stdout, PNG);

@@ -117,13 +117,24 @@ impl Client {
             .map(drop)
     }
 
-    /// What is on the display, as a file.
-    pub async fn screenshot(&self, format: PictureFormat) -> Result<Bytes, ClientError> {
+    /// What is on a screen, as a file; without a name, on the first.
+    pub async fn screenshot(
+        &self,
+        format: PictureFormat,
+        screen: Option<&str>,
+    ) -> Result<Bytes, ClientError> {
         let path = match format {
             PictureFormat::Png => "/v1/screenshot.png",
             PictureFormat::Jpeg => "/v1/screenshot.jpg",
         };
-        self.whole(Method::GET, path, Bytes::new(), PICTURE_LIMIT)
+        let path = match screen {
+            Some(screen) => {
+                let mut query = form_urlencoded::Serializer::new(format!("{path}?"));
+                query.append_pair("screen", screen).finish()
+            }
+            None => path.to_owned(),
+        };
+        self.whole(Method::GET, &path, Bytes::new(), PICTURE_LIMIT)
             .await
     }
 

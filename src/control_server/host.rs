@@ -6,7 +6,10 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::{
     control_server::routes::Fault,
-    domain::protocol::{DoctorReport, Event, PictureFormat, Status, WireCommand},
+    domain::{
+        ids::ScreenName,
+        protocol::{DoctorReport, Event, PictureFormat, Status, WireCommand},
+    },
 };
 
 /// A question to the owner of the player's state, with the way back. An answer that is dropped counts as none.
@@ -22,6 +25,8 @@ pub enum Request {
         format: PictureFormat,
         /// How wide the picture may be at most, in pixels; nothing leaves it as it is.
         max_width: Option<u32>,
+        /// Which screen; nothing is the first.
+        screen: Option<ScreenName>,
         /// The file's bytes, or why there are none.
         reply: oneshot::Sender<Result<Vec<u8>, String>>,
     },

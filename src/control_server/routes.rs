@@ -23,7 +23,10 @@ use crate::{
         host::{Host, Request},
         page,
     },
-    domain::protocol::{DoctorReport, Event, EventKind, PictureFormat, Status, WireCommand},
+    domain::{
+        ids::ScreenName,
+        protocol::{DoctorReport, Event, EventKind, PictureFormat, Status, WireCommand},
+    },
 };
 
 /// How long the host may take over what it only has to look up; less than clients wait.
@@ -136,6 +139,7 @@ async fn command(State(host): State<Host>, body: Bytes) -> Result<StatusCode, Fa
 #[derive(Deserialize)]
 struct PictureQuery {
     max_width: Option<u32>,
+    screen: Option<ScreenName>,
 }
 
 async fn screenshot_png(host: State<Host>, query: Query<PictureQuery>) -> Result<Response, Fault> {
@@ -151,7 +155,7 @@ async fn screenshot(
     Query(query): Query<PictureQuery>,
     format: PictureFormat,
 ) -> Result<Response, Fault> {
-    let bytes = picture(&host, format, query.max_width).await?;
+    let bytes = picture(&host, format, query.max_width, query.screen).await?;
     Ok(picture_response(format, bytes.into()))
 }
 
@@ -159,10 +163,12 @@ async fn picture(
     host: &Host,
     format: PictureFormat,
     max_width: Option<u32>,
+    screen: Option<ScreenName>,
 ) -> Result<Vec<u8>, Fault> {
     host.ask(PICTURE_LIMIT, |reply| Request::Screenshot {
         format,
         max_width: max_width.map(|width| width.clamp(16, 16_384)),
+        screen,
         reply,
     })
     .await?
@@ -208,7 +214,7 @@ impl Viewers {
             return Ok(shot.bytes.clone());
         }
         let taken = Instant::now();
-        let bytes = Bytes::from(picture(&self.host, PictureFormat::Jpeg, max_width).await?);
+        let bytes = Bytes::from(picture(&self.host, PictureFormat::Jpeg, max_width, None).await?);
         *last = Some(Shot {
             taken,
             max_width,

@@ -60,6 +60,9 @@ pub enum Task {
         /// The file to write: a JPEG if it ends in .jpg, else a PNG; - is standard output.
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// Of this screen, instead of the first.
+        #[arg(long, value_name = "NAME")]
+        screen: Option<String>,
     },
     /// Print what happens, line by line, until interrupted.
     Watch {

@@ -71,8 +71,10 @@ async fn run(args: Args, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         Task::Goto { position } => client.command(WireCommand::Goto { position }).await?,
         Task::Replay => client.command(WireCommand::Replay).await?,
         Task::Display { power } => client.command(WireCommand::Display { power }).await?,
-        Task::Screenshot { file } => {
-            let bytes = client.screenshot(format_of(&file)).await?;
+        Task::Screenshot { file, screen } => {
+            let bytes = client
+                .screenshot(format_of(&file), screen.as_deref())
+                .await?;
             save(&file, &bytes, out)?;
         }
         Task::Watch { json } => {

@@ -19,7 +19,7 @@ use crate::{
     control_server::Request,
     domain::{
         config::Settings,
-        ids::{LoadId, ScreenIndex, SlotId},
+        ids::{LoadId, ScreenIndex, ScreenName, SlotId},
         pacing::News,
         player::Player,
         playlist::Playlist,
@@ -520,17 +520,30 @@ impl App {
             Request::Screenshot {
                 format,
                 max_width,
+                screen,
                 reply,
             } => {
+                let names = self.parts.settings.screen_names();
+                let found = match &screen {
+                    Some(screen) => names.iter().position(|name| name == screen),
+                    None => Some(0),
+                };
+                let Some(screen) = found else {
+                    let names: Vec<&str> = names.iter().map(ScreenName::as_str).collect();
+                    let why = format!("there is no such screen, only: {}", names.join(", "));
+                    return drop(reply.send(Err(why)));
+                };
                 let (sender, receiver) = std::sync::mpsc::channel();
-                self.order(Order::Screenshot(ScreenIndex(0), sender));
-                let kernel = self.parts.card.as_ref().map(|card| card.importer.clone());
+                self.order(Order::Screenshot(ScreenIndex(screen), sender));
+                let card = self.parts.card.as_ref().filter(|_| self.is_lit(screen));
+                let kernel = card.map(|card| card.importer.clone());
                 let wanted = pictures::Wanted {
-                    size: self.parts.modes[0].size,
+                    screen,
+                    size: self.parts.modes[screen].size,
                     format,
                     max_width,
                 };
-                pictures::answer(receiver, kernel.filter(|_| self.is_lit()), wanted, reply);
+                pictures::answer(receiver, kernel, wanted, reply);
             }
             Request::Watch(reply) => drop(reply.send(self.watchers.subscribe())),
             Request::Doctor(reply) => {
@@ -585,9 +598,9 @@ impl App {
         }
     }
 
-    /// Whether the first screen gets a picture.
-    fn is_lit(&self) -> bool {
-        self.parts.connected[0] && self.power == Power::On
+    /// Whether a screen gets a picture.
+    fn is_lit(&self, screen: usize) -> bool {
+        self.parts.connected[screen] && self.power == Power::On
     }
 
     /// The report of the moment.

@@ -20,6 +20,8 @@ const QUALITY: u8 = 85;
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted {
+    /// Which screen.
+    pub screen: usize,
     /// The screen's size.
     pub size: Size,
     /// The file's format.
@@ -40,7 +42,7 @@ pub fn answer(
         let told = scene.recv();
         let read_back = kernel.and_then(|kernel| {
             let refused = |err: &std::io::Error| log::debug!(err = err.to_string().as_str(); "the screen cannot be read back");
-            kernel.scanned_out(0).inspect_err(refused).ok().map(Arc::new)
+            kernel.scanned_out(wanted.screen).inspect_err(refused).ok().map(Arc::new)
         });
         let picture = match (read_back, told) {
             (Some(scene), _) | (None, Ok(Some(scene))) => draw(&scene, wanted.size)

@@ -23,15 +23,16 @@ use crate::{
         player::Player,
         playlist::Playlist,
         protocol::DisplayDriver,
-        units::{Mode, Size},
+        units::{MediaTime, Mode, Size},
     },
     gst::{self, DecoderOptions},
     kms::{
         Display,
-        atomic::{self, KmsAtomic, Wish},
+        atomic::{self, KmsAtomic, OpenError, Wish},
         virtual_display::{self, VirtualDisplay},
     },
     os::{
+        clock,
         config_files::{self, MainFile},
         console::{self, Console, Keyboard},
         doorbell::Doorbell,
@@ -64,6 +65,10 @@ const BAD_INPUT: u8 = 2;
 
 /// A fault while running.
 const BROKEN: u8 = 1;
+
+/// How long a card is waited for where one is asked for, and how often it is looked for.
+const CARD_PATIENCE: MediaTime = MediaTime::from_seconds(20);
+const CARD_LOOK: MediaTime = MediaTime::from_millis(100);
 
 /// Runs the daemon; answers its exit status.
 pub fn main() -> ExitCode {
@@ -149,7 +154,11 @@ fn open_display(args: &Args, settings: &Settings) -> anyhow::Result<Display> {
             card: settings.display.card.clone(),
             heads: settings.screens.iter().map(wish).collect(),
         };
-        match KmsAtomic::open(options) {
+        let opened = match kind {
+            DisplayKind::Kms => open_in_time(&options),
+            DisplayKind::Auto | DisplayKind::Virtual => KmsAtomic::open(&options),
+        };
+        match opened {
             Ok(display) => return Ok(Display::Kms(display)),
             Err(err) if kind == DisplayKind::Kms => return Err(err.into()),
             Err(err) => log::info!("playing on the virtual display, since {err}"),
@@ -157,6 +166,19 @@ fn open_display(args: &Args, settings: &Settings) -> anyhow::Result<Display> {
     }
     let modes = vec![settings.display.mode_or_default(); settings.screens.len()];
     Ok(Display::Virtual(virtual_display(args, modes)?))
+}
+
+/// Opens the kernel's display once there is a card: early after power-on its driver may not be loaded yet.
+fn open_in_time(options: &atomic::Options) -> Result<KmsAtomic, OpenError> {
+    let until = clock::monotonic() + CARD_PATIENCE;
+    loop {
+        match KmsAtomic::open(options) {
+            Err(OpenError::NoCard) if clock::monotonic() < until => {
+                std::thread::sleep(CARD_LOOK.duration());
+            }
+            opened => return opened,
+        }
+    }
 }
 
 fn virtual_display(args: &Args, modes: Vec<Mode>) -> anyhow::Result<VirtualDisplay> {

@@ -74,6 +74,14 @@ impl Guest {
             .expect("it is there until it is given away")
     }
 
+    /// Pulls the plug; answers the folder with its disk.
+    pub fn pull_power(mut self) -> PathBuf {
+        if let Some(machine) = self.machine.take() {
+            machine.pull_power();
+        }
+        self.folder.clone()
+    }
+
     /// A path on the host, in the folder that is kept when a test fails.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
@@ -116,7 +124,7 @@ impl Guest {
 
     /// Runs a shell script that must succeed; its output.
     pub fn sh(&mut self, script: &str) -> String {
-        match self.run(script) {
+        match self.run(&format!("set -e\n{script}")) {
             Ok((0, output)) => output,
             Ok((code, output)) => panic!("status {code} of: {script}\n{output}"),
             Err(err) => panic!("{err:#}: {script}"),

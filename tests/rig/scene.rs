@@ -2,7 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::guest::Guest;
+use crate::{
+    guest::Guest,
+    warm::{self, USUAL},
+};
+
+/// The looping clip's id.
+pub const LOOP: u8 = 4;
 
 /// A playlist of one montage with one track of these files of the parcel.
 pub fn playlist(guest: &mut Guest, files: &[&str]) {
@@ -22,7 +28,7 @@ pub fn configure_on(guest: &mut Guest, driver: &str, more: &str, display: &str) 
         "/etc/musebox/musebox.toml",
         &format!(
             "playlist = \"playlist.json\"\nautostart_playlist = true\n{more}\n\
-             [audio]\nenabled = false\n[display]\ncard = \"{}\"\n{display}\n",
+             [audio]\nenabled = false\n[display]\nkind = \"kms\"\ncard = \"{}\"\n{display}\n",
             card.trim()
         ),
     );
@@ -32,4 +38,27 @@ pub fn configure_on(guest: &mut Guest, driver: &str, more: &str, display: &str) 
 pub fn configure(guest: &mut Guest, files: &[&str], more: &str) {
     playlist(guest, files);
     configure_on(guest, "vkms", more, "mode = \"640x480@59.94\"");
+}
+
+/// A guest whose player shows the looping clip on vkms.
+pub fn playing(name: &str) -> Guest {
+    let mut guest = warm::guest(USUAL, name);
+    guest.sh("rig-vkms make");
+    configure(&mut guest, &["loop.mp4"], "");
+    guest.sh("systemctl start museboxd");
+    guest.until(20, &has_shown(2));
+    guest
+}
+
+/// A script that succeeds once so many items began.
+pub fn has_shown(items: u32) -> String {
+    format!(
+        "[ \"$(museboxctl status --json | sed -n 's/.*\"items_shown\": \\([0-9]*\\).*/\\1/p')\" -ge {items} ]"
+    )
+}
+
+/// How often the service was started again.
+pub fn restarts(guest: &mut Guest) -> u32 {
+    let text = guest.sh("systemctl show -P NRestarts museboxd");
+    text.trim().parse().expect("a number")
 }

@@ -9,6 +9,14 @@ use crate::{
     warm::{self, USUAL},
 };
 
+/// So many times as long where `make soak` asks for it.
+fn longer() -> usize {
+    match std::env::var_os("MUSEBOX_SOAK") {
+        Some(_) => 10,
+        None => 1,
+    }
+}
+
 /// An item of a test: how many pictures it has, and how many vblanks they stand at 59.94 Hz.
 ///
 /// A rate that is within 0.2 % of a whole part of the display's is shown at that part, and 25 Hz at its own.
@@ -64,24 +72,23 @@ pub fn record(guest: &mut Guest, script: &str) -> Seen {
 }
 
 /// No vblank was missed and no picture was late or lost, by the kernel's count and by the player's.
-fn assert_perfect(seen: &Seen) {
+pub fn assert_perfect(seen: &Seen) {
     assert_eq!(seen.track.missed(), 0);
     for counter in ["missed_vblanks", "late", "dropped", "repeated", "starved"] {
         assert_eq!(seen.display(counter), 0, "{counter}");
     }
 }
 
-/// How many items of a 62-second playing must have been whole.
 #[test]
 fn three_items_of_three_rates_stand_at_their_vblanks_for_a_minute() {
     let mut guest = warm::guest(USUAL, "three_items");
     guest.sh("rig-vkms make");
     configure(&mut guest, &["a.mp4", "b.mp4", "c.mp4"], "");
-    let seen = record(&mut guest, "sleep 62");
+    let seen = record(&mut guest, &format!("sleep {}", 62 * longer()));
     assert_perfect(&seen);
     let deviations = flips::deviations(&seen.track.flips, &[A, B, C]);
     println!("deviations of {} items: {deviations:?}", deviations.len());
-    assert!(deviations.len() >= 28, "a minute of items");
+    assert!(deviations.len() >= 28 * longer(), "a minute of items");
     // 25 Hz does not divide 59.94: its items are a vblank longer or shorter. The others are exact.
     for (number, deviation) in deviations.iter().enumerate() {
         assert!(
@@ -90,7 +97,7 @@ fn three_items_of_three_rates_stand_at_their_vblanks_for_a_minute() {
         );
     }
     let whole: f64 = deviations.iter().sum();
-    assert!(whole.abs() <= 1.0, "{whole} vblanks off after all items");
+    assert!(whole.abs() <= 1.5, "{whole} vblanks off after all items");
 }
 
 #[test]
@@ -98,16 +105,23 @@ fn a_mono_montage_loops_a_hundred_times_in_place() {
     let mut guest = warm::guest(USUAL, "mono_montage");
     guest.sh("rig-vkms make");
     configure(&mut guest, &["loop.mp4"], "");
-    let seen = record(&mut guest, "sleep 104");
+    let seen = record(&mut guest, &format!("sleep {}", 104 * longer()));
     assert_perfect(&seen);
     let deviations = flips::deviations(&seen.track.flips, &[LOOP]);
-    assert!(deviations.len() >= 100, "{} loops", deviations.len());
+    assert!(
+        deviations.len() >= 100 * longer(),
+        "{} loops",
+        deviations.len()
+    );
     assert!(
         deviations.iter().all(|deviation| *deviation == 0.0),
         "{deviations:?}"
     );
     assert_eq!(seen.track.histogram().into_keys().collect::<Vec<_>>(), [2]);
-    assert!(seen.report["replays"].as_u64() >= Some(100), "replays");
+    assert!(
+        seen.report["replays"].as_u64() >= Some(100 * longer() as u64),
+        "replays"
+    );
     assert_eq!(seen.report["reloads"], 0);
 }
 

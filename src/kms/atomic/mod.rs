@@ -119,14 +119,19 @@ pub struct KmsAtomic {
 
 impl KmsAtomic {
     /// Opens the card and finds a way for every head. Nothing is on the screen yet.
-    pub fn open(options: Options) -> Result<Self, OpenError> {
+    pub fn open(options: &Options) -> Result<Self, OpenError> {
         let (card, objects) = opening::open_card(options.card.as_deref())?;
+        // Who was never master cannot become it later without rights: the card has to be opened anew.
+        if !card.authenticated().unwrap_or(false) {
+            let path = card.path().display().to_string();
+            return Err(OpenError::Taken { path });
+        }
         let card = Arc::new(card);
         let now = clock::monotonic();
         let heads: Vec<Head> = options
             .heads
-            .into_iter()
-            .map(|wish| Head::void(wish, now))
+            .iter()
+            .map(|wish| Head::void(wish.clone(), now))
             .collect();
         let views = heads
             .iter()
@@ -158,9 +163,6 @@ impl KmsAtomic {
             display.card.path().display(),
             display.card.driver()
         );
-        if !display.card.authenticated().unwrap_or(false) {
-            display.lose_master(now);
-        }
         for head in 0..display.heads.len() {
             display.route(head);
         }

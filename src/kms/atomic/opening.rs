@@ -12,6 +12,14 @@ pub enum OpenError {
     /// There is no card at all.
     #[error("there is no display controller (/dev/dri/card*)")]
     NoCard,
+    /// Somebody else draws on it.
+    #[error(
+        "{path}: another program is its master (a desktop, a splash screen, another player): end it first"
+    )]
+    Taken {
+        /// Which.
+        path: String,
+    },
     /// A card cannot be used.
     #[error("{path} cannot be used: {source}{advice}")]
     Card {

@@ -1,0 +1,77 @@
+//! The service: what it may, what it says, what its package does.
+
+use crate::scene::{has_shown, playing, restarts};
+
+#[test]
+fn it_runs_without_rights_and_with_little_exposure() {
+    let mut guest = playing("service");
+    let table = guest.sh("systemd-analyze security --no-pager museboxd.service");
+    let last = table.lines().last().unwrap_or_default();
+    println!("{last}");
+    let exposure: f64 = last
+        .split_whitespace()
+        .find_map(|word| word.parse().ok())
+        .expect("the exposure");
+    assert!(exposure <= 2.0, "{table}");
+    let status = guest.sh("cat /proc/$(systemctl show -P MainPID museboxd)/status");
+    let field = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name));
+        line.unwrap_or_default()
+            .split_whitespace()
+            .skip(1)
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert!(!field("Uid:").split(' ').any(|id| id == "0"), "{status}");
+    for capabilities in ["CapEff:", "CapPrm:", "CapBnd:"] {
+        assert_eq!(field(capabilities), "0000000000000000");
+    }
+    assert_eq!(field("NoNewPrivs:"), "1");
+    // The presenter comes before all others, and nobody else does.
+    let ranks = guest.sh("ps -L -o comm=,cls=,rtprio= -p $(systemctl show -P MainPID museboxd)");
+    let real_time = ranks
+        .lines()
+        .filter(|line| line.contains(" FF "))
+        .collect::<Vec<_>>();
+    assert!(
+        matches!(real_time[..], [one] if one.starts_with("presenter")),
+        "{ranks}"
+    );
+    let known = guest.sh("systemctl status --no-pager museboxd | head -20");
+    assert!(known.contains("M0T0I0 loop.mp4"), "{known}");
+}
+
+#[test]
+fn the_journal_tells_what_was_shown_where() {
+    let mut guest = playing("journal");
+    let lines = guest.sh("museboxctl logs --lines 0 --item loop.mp4 --screen main");
+    let line = lines.lines().next().unwrap_or_default();
+    println!("{line}");
+    for word in [
+        "info",
+        "screen=main",
+        "slot=A",
+        "position=M0T0I0",
+        "item=loop.mp4",
+    ] {
+        assert!(line.contains(word), "{word}: {line}");
+    }
+    let json = guest.sh("museboxctl logs --json -n 1 --item loop.mp4");
+    assert!(json.contains("\"POSITION\":\"M0T0I0\""), "{json}");
+    assert_eq!(guest.sh("museboxctl logs --item another"), "");
+    // A person of the group may steer the box, others may not.
+    guest.sh("printf 'u keeper -\\nm keeper musebox\\nu stranger -\\n' | systemd-sysusers -");
+    guest.sh("setpriv --reuid keeper --regid keeper --init-groups museboxctl status");
+    guest.sh("! setpriv --reuid stranger --regid stranger --init-groups museboxctl status");
+}
+
+#[test]
+fn the_package_can_be_removed_and_installed_again() {
+    let mut guest = playing("package");
+    guest.sh("systemctl reload museboxd; sleep 1");
+    assert_eq!(restarts(&mut guest), 0);
+    guest.sh("dpkg -r musebox; ! systemctl is-active museboxd; ! test -e /usr/bin/museboxd; test -e /etc/musebox/playlist.json");
+    guest.sh("dpkg -i /srv/rig/musebox.deb; systemctl is-active museboxd musebox.target");
+    guest.until(20, &has_shown(2));
+    guest.sh("dpkg -P musebox; ! test -e /var/lib/musebox/report.json");
+}
