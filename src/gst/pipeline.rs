@@ -9,6 +9,7 @@ use std::sync::{
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
 
 use crate::{
     domain::{pacing::FrameKey, units::MediaTime},
@@ -82,6 +83,31 @@ pub fn time(clock: gst::ClockTime) -> MediaTime {
     MediaTime::from_nanos(i64::try_from(clock.nseconds()).unwrap_or(i64::MAX))
 }
 
+/// So many frames are held outside the decoder: in the mailbox, on their way to the screen and on it.
+const HELD: u32 = FRAME_DEPTH as u32 + 3;
+
+/// Tells the decoder that its frames are taken as they lie in its own memory, with any strides, and how many of them are
+/// held. An appsink does not say so by itself, and decoders in hardware then copy every frame.
+fn offer_strides(sink: &gst_app::AppSink) {
+    let Some(pad) = sink.static_pad("sink") else {
+        return;
+    };
+    pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, info| {
+        let Some(gst::QueryViewMut::Allocation(query)) = info.query_mut().map(|q| q.view_mut())
+        else {
+            return gst::PadProbeReturn::Ok;
+        };
+        let size = query
+            .get_owned()
+            .0
+            .and_then(|caps| gst_video::VideoInfo::from_caps(&caps).ok())
+            .map_or(0, |info| info.size() as u32);
+        query.add_allocation_meta::<gst_video::VideoMeta>(None);
+        query.add_allocation_pool(None::<&gst::BufferPool>, size, HELD, 0);
+        gst::PadProbeReturn::Handled
+    });
+}
+
 /// The end of a video chain: frames go into the feed as fast as it takes them.
 pub fn frame_sink(
     feed: Arc<Feed>,
@@ -95,6 +121,7 @@ pub fn frame_sink(
         .max_buffers(1)
         .build();
     sink.set_property("qos", false);
+    offer_strides(&sink);
     let prerolled = Arc::new(AtomicU64::new(0));
     let on_end = {
         let (feed, prerolled, happenings) = (feed.clone(), prerolled.clone(), happenings.clone());

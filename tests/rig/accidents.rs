@@ -94,7 +94,7 @@ fn a_flip_that_never_comes_sets_the_mode_anew() {
     assert_eq!(restarts(&mut guest), 0);
     // For good: then only a fresh start helps.
     println!("{}", guest.sh("rig-fault swallow 4 || true"));
-    guest.until(20, "[ $(systemctl show -P NRestarts museboxd) = 1 ]");
+    guest.until(20, "[ $(systemctl show -P NRestarts museboxd) -ge 1 ]");
     guest.until(20, &has_shown(1));
     guest.sh("sleep 1");
     assert_shows_the_loop(&mut guest, "after-restart.png");
@@ -117,7 +117,7 @@ fn a_hung_presenter_is_restarted_and_a_hung_network_is_not() {
     guest.sh("rig-fault hang control 15");
     assert_eq!(restarts(&mut guest), 0);
     guest.sh("rig-fault hang presenter 30 || true");
-    guest.until(30, "[ $(systemctl show -P NRestarts museboxd) = 1 ]");
+    guest.until(30, "[ $(systemctl show -P NRestarts museboxd) -ge 1 ]");
     guest.until(20, &has_shown(1));
     guest.sh("sleep 1");
     assert_shows_the_loop(&mut guest, "after-watchdog.png");
@@ -199,7 +199,7 @@ fn it_ends_in_time_and_gives_the_console_back() {
 fn a_crash_leaves_a_usable_console_and_the_service_comes_back() {
     let mut guest = playing_on_virtio("crash", "");
     guest.sh("systemctl kill -s ABRT museboxd");
-    guest.until(20, "[ $(systemctl show -P NRestarts museboxd) = 1 ]");
+    guest.until(20, "[ $(systemctl show -P NRestarts museboxd) -ge 1 ]");
     guest.until(20, &has_shown(1));
     guest.sh("sleep 1");
     assert!(matches!(seen(&mut guest, "restarted.png"), Sight::Frame(mark) if mark.id == LOOP));

@@ -22,3 +22,4 @@ mod silent;
 mod timing;
 mod warm;
 mod wire;
+mod zero_copy;

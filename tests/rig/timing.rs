@@ -43,9 +43,13 @@ impl Seen {
 }
 
 /// Plays under the tracepoint from the service's start to its end, while `script` runs in the guest.
+///
+/// The idle card comes first: the flip that sets the mode has an old number, and is no item's.
 pub fn record(guest: &mut Guest, script: &str) -> Seen {
+    guest.sh("sed -i s/^autostart_playlist.*/autostart_playlist=false/ /etc/musebox/musebox.toml");
     let text = guest.sh(&format!(
-        "rig-flips begin; systemctl start museboxd; {script}; systemctl stop museboxd; rig-flips end"
+        "rig-flips begin; systemctl start museboxd; sleep 1; museboxctl play; \
+         {script}; systemctl stop museboxd; rig-flips end"
     ));
     let report = guest
         .read("/var/lib/musebox/report.json")
@@ -57,7 +61,7 @@ pub fn record(guest: &mut Guest, script: &str) -> Seen {
     let presented = report["display"]["presented"].as_u64().expect("a count") as usize;
     let cards = track.flips.len() - presented;
     assert!(
-        cards <= 2,
+        (1..=2).contains(&cards),
         "{} flips, {presented} pictures",
         track.flips.len()
     );
@@ -89,10 +93,10 @@ fn three_items_of_three_rates_stand_at_their_vblanks_for_a_minute() {
     let deviations = flips::deviations(&seen.track.flips, &[A, B, C]);
     println!("deviations of {} items: {deviations:?}", deviations.len());
     assert!(deviations.len() >= 28 * longer(), "a minute of items");
-    // 25 Hz does not divide 59.94: its items are a vblank longer or shorter. The others are exact.
+    // 25 Hz does not divide 59.94: the hand-overs before and after it are at the nearest vblank.
     for (number, deviation) in deviations.iter().enumerate() {
         assert!(
-            deviation.abs() < 1.0,
+            deviation.abs() <= 1.0,
             "item {number} is {deviation} vblanks off"
         );
     }
