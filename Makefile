@@ -5,7 +5,7 @@
 rig_path := PATH="$${XDG_CACHE_HOME:-$$HOME/.cache}/musebox/bin:$$PATH"
 
 help:
-	@echo "make demo              play the sample on a virtual display until Ctrl-C"
+	@echo "make demo              play the sample until Ctrl-C: on the screen of a text console, else on a virtual display"
 	@echo "make demo SECONDS=20   the same, for 20 seconds"
 	@echo "make test              every check and test"
 	@echo "make check             the quick ones"

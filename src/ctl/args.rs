@@ -106,8 +106,8 @@ pub enum Task {
 }
 
 fn read_power(text: &str) -> Result<Power, String> {
-    let all = [Power::On, Power::Off].into_iter();
-    let found = all.filter(|power| power.word() == text).next();
+    let mut all = [Power::On, Power::Off].into_iter();
+    let found = all.find(|power| power.word() == text);
     found.ok_or_else(|| "write on or off".to_owned())
 }
 

@@ -57,13 +57,7 @@ sync";
 
 /// A guest that has just been prepared, for one scenario. Its folder is named after the scenario.
 pub fn guest(kind: Kind, scenario: &str) -> Guest {
-    let started = restore(kind, scenario, Some(SNAPSHOT)).and_then(Guest::new);
-    started.unwrap_or_else(|err| panic!("{scenario}: {err:#}"))
-}
-
-/// A guest that boots from cold from the same disk.
-pub fn cold_guest(kind: Kind, scenario: &str) -> Guest {
-    let started = restore(kind, scenario, None).and_then(Guest::new);
+    let started = restore(kind, scenario).and_then(Guest::new);
     started.unwrap_or_else(|err| panic!("{scenario}: {err:#}"))
 }
 
@@ -73,18 +67,21 @@ pub fn boot_again(kind: Kind, folder: &Path) -> Guest {
     started.unwrap_or_else(|err| panic!("{}: {err:#}", folder.display()))
 }
 
-fn restore(kind: Kind, scenario: &str, snapshot: Option<&str>) -> anyhow::Result<Machine> {
+fn restore(kind: Kind, scenario: &str) -> anyhow::Result<Machine> {
     let warm = warm(kind)?;
     let folder = runs().join(scenario);
     fs::remove_dir_all(&folder).ok();
     fs::create_dir_all(&folder)?;
     fs::copy(warm.join("disk.qcow2"), folder.join("disk.qcow2"))?;
-    Machine::start(&folder, &plan(kind)?, snapshot)
+    Machine::start(&folder, &plan(kind)?, Some(SNAPSHOT))
 }
 
 /// Where scenarios have their folders; that of one that failed stays.
 pub fn runs() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("rig")
+    // Cargo names the folder to tests, and not to the shell.
+    let named = option_env!("CARGO_TARGET_TMPDIR").map(PathBuf::from);
+    let usual = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tmp");
+    named.unwrap_or_else(usual).join("rig")
 }
 
 fn plan(kind: Kind) -> anyhow::Result<Plan> {
