@@ -319,7 +319,7 @@ fn a_screenshot_is_written_whole_or_not_at_all() {
         assert_code(&output, 0);
         assert_eq!(fs::read(path(name)).expect(name), bytes);
     }
-    test.ctl(&["screenshot", &path("left.png"), "--screen", "left & right"]);
+    test.ctl(&["screenshot", "-", "--screen", "left & right"]);
     let screens = test.seen().screens.clone();
     assert_eq!(screens.last(), Some(&Some("left & right".to_owned())));
     let output = test.ctl(&["screenshot", "-"]);
