@@ -13,6 +13,7 @@ help:
 	@echo "make rig-shell         a prompt in such a machine, with the picture as a file"
 	@echo "make soak              the same tests for much longer"
 	@echo "make bench             side by side with other players"
+	@echo "make bench-rig         the same on a real kernel's display, judged by the kernel"
 	@echo "make coverage          which lines the tests run"
 
 # The dev profile is optimised enough to play (see Cargo.toml), and the tests use it, too.
@@ -46,6 +47,11 @@ soak:
 bench:
 	@tests/setup bench
 	@benches/run
+
+bench-rig:
+	@tests/setup rig
+	@cargo build --bins
+	@$(rig_path) cargo run --quiet --example bench-rig
 
 coverage:
 	@tests/setup coverage

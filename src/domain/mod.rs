@@ -8,6 +8,7 @@
 
 pub mod config;
 pub mod counters;
+pub mod delays;
 pub mod fit;
 pub mod ids;
 pub mod mp4;

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
 };
 
-use crate::domain::{counters::Counters, units::MediaTime};
+use crate::domain::{counters::Counters, delays::Delays, units::MediaTime};
 
 /// The display clock and the counters, to be read at any time.
 #[derive(Debug, Default)]
@@ -13,6 +13,7 @@ pub struct Gauges {
     now: AtomicI64,
     counters: Mutex<Counters>,
     estimated: AtomicBool,
+    commits: Mutex<Delays>,
     waits: AtomicU64,
     longest: AtomicI64,
 }
@@ -26,6 +27,17 @@ impl Gauges {
     /// The counters so far.
     pub fn counters(&self) -> Counters {
         *self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long it took from waking at a vblank to the commit's end.
+    pub fn commits(&self) -> Delays {
+        let commits = self.commits.lock();
+        commits.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn committed(&self, delay: MediaTime) {
+        let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+        commits.add(delay);
     }
 
     /// Whether vblanks are guessed because the device has none.

@@ -169,6 +169,8 @@ pub struct Presenter {
     heads: Vec<Head>,
     /// Whether the service manager knows that we play.
     up: bool,
+    /// When it woke last.
+    woken: MediaTime,
     /// When the first item's first frame was on the screen.
     began: Option<MediaTime>,
     wake: Option<MediaTime>,
@@ -218,6 +220,7 @@ impl Presenter {
             console: surroundings.console,
             heads,
             up: false,
+            woken: MediaTime::ZERO,
             began: None,
             wake: None,
             quit: false,
@@ -239,7 +242,8 @@ impl Presenter {
         (0..self.heads.len()).for_each(|screen| self.plan(screen));
         while !self.quit && !self.finished {
             let event = self.display.wait(&self.bell);
-            self.supervisor.beat(clock::monotonic());
+            self.woken = clock::monotonic();
+            self.supervisor.beat(self.woken);
             match event {
                 DisplayEvent::Vblank {
                     head,
@@ -392,7 +396,7 @@ impl Presenter {
             false => Ok(()),
         };
         match result.and_then(|()| self.display.commit(screen, scene.clone())) {
-            Ok(()) => {}
+            Ok(()) => self.gauges.committed(clock::monotonic() - self.woken),
             // The next vblank brings another try, unless it brings another picture.
             Err(CommitError::Busy) => self.heads[screen].keep(&scene),
             Err(err) => (self.notices)(Notice::Refused(ScreenIndex(screen), err.to_string())),

@@ -4,13 +4,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{
     domain::{
+        delays::Delays,
         ids::SlotId,
         player::{self, Snapshot},
         protocol::{
-            CopiesStatus, ErrorStatus, ItemStatus, MemoryKind, PlaylistStatus, SlotState, State,
-            Status,
+            CommitStatus, CopiesStatus, ErrorStatus, ItemStatus, MemoryKind, PlaylistStatus,
+            SlotState, State, Status,
         },
         slots,
+        units::MediaTime,
     },
     kms::atomic::Copies,
     player::gauges::Gauges,
@@ -96,9 +98,19 @@ pub fn copies(copies: &Copies) -> CopiesStatus {
     }
 }
 
+fn commit(delays: &Delays) -> CommitStatus {
+    let micros = |delay: MediaTime| u64::try_from(delay.nanos() / 1000).unwrap_or(0);
+    CommitStatus {
+        median_us: micros(delays.quantile(0.5)),
+        p999_us: micros(delays.quantile(0.999)),
+        max_us: micros(delays.longest()),
+    }
+}
+
 /// Fills in what the presenter and the sound output measure.
 pub fn gauge(status: &mut Status, gauges: &Gauges, sound: Option<&dyn SoundGauge>) {
     let counters = gauges.counters();
+    status.display.commit = commit(&gauges.commits());
     status.display.estimated = gauges.is_estimated();
     status.display.presented = counters.presented;
     status.display.late = counters.late;

@@ -16,6 +16,8 @@ pub enum Userland {
     Trixie,
     /// Debian 12, with GStreamer 1.22.
     Bookworm,
+    /// Debian 13 with other players.
+    Peers,
 }
 
 /// A kernel that the guest runs.
@@ -41,18 +43,14 @@ pub fn scripts() -> PathBuf {
 
 /// The root disk.
 pub fn image(userland: Userland) -> anyhow::Result<PathBuf> {
-    let (suite, more) = match userland {
-        Userland::Trixie => ("trixie", &[][..]),
-        Userland::Bookworm => ("bookworm", &[][..]),
+    let (name, suite, more) = match userland {
+        Userland::Trixie => ("image-trixie", "trixie", &[][..]),
+        Userland::Bookworm => ("image-bookworm", "bookworm", &[][..]),
+        Userland::Peers => ("image-peers", "trixie", &["--add", "mpv"][..]),
     };
     let recipe = ["build-image", "guest"];
     let arguments = [&["--suite", suite][..], more].concat();
-    let folder = built(
-        &format!("image-{suite}"),
-        "build-image",
-        &recipe,
-        &arguments,
-    )?;
+    let folder = built(name, "build-image", &recipe, &arguments)?;
     Ok(folder.join("root.img"))
 }
 

@@ -43,6 +43,8 @@ pub fn all() -> Vec<(&'static str, Clip)> {
             },
         ),
         ("loop.mp4", clip(4, 30, 1)),
+        ("p.mp4", clip(5, 30, 3)),
+        ("q.mp4", clip(6, 30, 3)),
     ]
 }
 

@@ -9,6 +9,8 @@ pub struct Track {
     pub flips: Vec<u64>,
     /// All vblanks that somebody was told of.
     pub told: Vec<u64>,
+    /// How many flips there were before the mark.
+    pub marked: usize,
 }
 
 impl Track {
@@ -49,6 +51,7 @@ impl Track {
                 .filter(|told| range.contains(told))
                 .collect(),
             flips,
+            marked: 0,
         }
     }
 }
@@ -57,6 +60,12 @@ impl Track {
 pub fn read(text: &str) -> BTreeMap<u32, Track> {
     let mut tracks: BTreeMap<u32, Track> = BTreeMap::new();
     for line in text.lines() {
+        if line == "mark" {
+            tracks
+                .values_mut()
+                .for_each(|track| track.marked = track.flips.len());
+            continue;
+        }
         let words: Vec<&str> = line.split_whitespace().collect();
         let [crtc, sequence, kind] = words[..] else {
             panic!("not a line of rig-flips: {line}");

@@ -8,6 +8,7 @@
 mod accidents;
 mod base;
 mod clips;
+mod cost;
 #[path = "../support/counted/mod.rs"]
 mod counted;
 mod flips;

@@ -12,7 +12,7 @@ pub use doctor::{Check, CheckResult, DoctorReport};
 pub use event::{Event, EventKind, WireCommand};
 pub use picture::PictureFormat;
 pub use status::{
-    AudioStatus, CopiesStatus, DisplayDriver, DisplayStatus, ErrorKind, ErrorStatus, ItemStatus,
-    MemoryKind, PlaylistStatus, Power, ScreenStatus, SettingsStatus, SlotState, SlotStatus, State,
-    Status,
+    AudioStatus, CommitStatus, CopiesStatus, DisplayDriver, DisplayStatus, ErrorKind, ErrorStatus,
+    ItemStatus, MemoryKind, PlaylistStatus, Power, ScreenStatus, SettingsStatus, SlotState,
+    SlotStatus, State, Status,
 };

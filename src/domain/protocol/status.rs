@@ -223,6 +223,17 @@ pub struct CopiesStatus {
     pub composed: u64,
 }
 
+/// How long the presenter takes from waking at a vblank to the end of its commit, in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommitStatus {
+    /// Half of all commits are no slower.
+    pub median_us: u64,
+    /// Of a thousand commits, one is slower.
+    pub p999_us: u64,
+    /// The slowest.
+    pub max_us: u64,
+}
+
 /// The display and its counters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DisplayStatus {
@@ -250,6 +261,8 @@ pub struct DisplayStatus {
     pub missed_vblanks: u64,
     /// How frames came to the screen; always 0 on the virtual display.
     pub copies: CopiesStatus,
+    /// How quickly the presenter commits.
+    pub commit: CommitStatus,
 }
 
 /// The sound.
@@ -378,6 +391,7 @@ impl Status {
                 starved: 0,
                 missed_vblanks: 0,
                 copies: CopiesStatus::default(),
+                commit: CommitStatus::default(),
             },
             audio: AudioStatus::default(),
             items_shown: 0,

@@ -165,6 +165,14 @@ impl Framebuffer {
         })
     }
 
+    /// Leaves what is on the screen there, whatever becomes of us, where the kernel can do that; to be called when no
+    /// other picture will follow.
+    pub fn abandon(&self) {
+        if !NO_CLOSEFB.load(Ordering::Relaxed) {
+            close(&self.card, self.id);
+        }
+    }
+
     /// A framebuffer in memory that the process can write, without tiling (a dumb buffer).
     fn dumb(card: Arc<Card>, size: Size, format: u32) -> io::Result<Self> {
         // Of a planar format the kernel sees one tall plane of bytes; rows are even, so that chroma rows are whole.

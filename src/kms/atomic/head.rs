@@ -35,7 +35,7 @@ pub(super) enum Light {
 pub(super) struct Latch {
     pub(super) scene: Arc<Scene>,
     /// Kept until the scene is no longer on the screen.
-    pub(super) _ready: Option<Arc<Ready>>,
+    pub(super) ready: Option<Arc<Ready>>,
     pub(super) since: MediaTime,
 }
 

@@ -217,7 +217,7 @@ impl KmsAtomic {
         if !state.is_driven(master) {
             self.heads[head].pending = Some(Latch {
                 scene,
-                _ready: None,
+                ready: None,
                 since: now,
             });
             self.heads[head].flipped = true;
@@ -234,7 +234,7 @@ impl KmsAtomic {
                 state.flipped = false;
                 state.pending = Some(Latch {
                     scene,
-                    _ready: Some(ready),
+                    ready: Some(ready),
                     since: now,
                 });
                 Ok(())

@@ -8,6 +8,7 @@ use crate::{
     domain::{config::OnExit, protocol::Power},
     kms::atomic::{
         KmsAtomic, Mastery,
+        framebuffer::Framebuffer,
         head::Light,
         import::{ALLOW_MODESET, put, turn_off},
     },
@@ -62,10 +63,22 @@ impl KmsAtomic {
         self.mastery = Mastery::Lost { retry_at };
     }
 
-    /// Leaves on the screens what is to stay there. The last picture needs nothing: its framebuffer outlives us where
-    /// the kernel has CLOSEFB.
+    /// Leaves on the screens what is to stay there. The last picture outlives us where the kernel has CLOSEFB.
     pub(in crate::kms) fn finish(&mut self, on_exit: OnExit) {
-        if on_exit == OnExit::Last || !self.mastery.is_ours() {
+        if !self.mastery.is_ours() {
+            return;
+        }
+        if on_exit == OnExit::Last {
+            let latches = self
+                .heads
+                .iter()
+                .flat_map(|head| [&head.pending, &head.shown]);
+            for ready in latches.flatten().filter_map(|latch| latch.ready.as_ref()) {
+                ready
+                    .framebuffer()
+                    .into_iter()
+                    .for_each(Framebuffer::abandon);
+            }
             return;
         }
         for number in 0..self.heads.len() {

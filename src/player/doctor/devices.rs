@@ -191,7 +191,7 @@ fn offset(offset_ms: f64) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::protocol::{CheckResult, CopiesStatus, Power};
+    use crate::domain::protocol::{CheckResult, CommitStatus, CopiesStatus, Power};
 
     fn shown() -> DisplayStatus {
         DisplayStatus {
@@ -200,6 +200,7 @@ mod tests {
             card: None,
             power: Power::On,
             copies: CopiesStatus::default(),
+            commit: CommitStatus::default(),
             estimated: false,
             presented: 10_000,
             late: 0,

@@ -1,0 +1,52 @@
+//! What presenting costs, in the guest's time by instructions: one a nanosecond.
+
+use crate::{
+    guest::Guest,
+    scene::{configure, has_shown},
+    warm::{self, USUAL},
+};
+
+/// How much of the guest's processor the presenter's thread takes over so many seconds, in per cent.
+fn share(guest: &mut Guest, seconds: u32) -> f64 {
+    let text = guest.sh(&format!(
+        "pid=$(systemctl show -P MainPID museboxd)
+         for task in /proc/$pid/task/*; do [ $(cat $task/comm) = presenter ] && presenter=$task; done
+         cut -d' ' -f1 $presenter/schedstat; cut -d' ' -f1 /proc/uptime
+         sleep {seconds}
+         cut -d' ' -f1 $presenter/schedstat; cut -d' ' -f1 /proc/uptime"
+    ));
+    let figures: Vec<f64> = text
+        .split_whitespace()
+        .map(|word| word.parse().expect("a figure"))
+        .collect();
+    let [ran, began, ran_then, ended] = figures[..] else {
+        panic!("four figures: {text}");
+    };
+    (ran_then - ran) / 1e9 / (ended - began) * 100.0
+}
+
+#[test]
+fn presenting_costs_little_more_than_waiting_and_is_quick() {
+    let mut guest = warm::guest(USUAL, "cost");
+    guest.sh("rig-vkms make");
+    // 60 Hz on 59.94: a picture for each vblank.
+    configure(&mut guest, &["c.mp4"], "");
+    guest.sh("sed -i s/^autostart_playlist.*/autostart_playlist=false/ /etc/musebox/musebox.toml");
+    guest.sh("systemctl start museboxd; sleep 2");
+    let waiting = share(&mut guest, 10);
+    guest.sh("museboxctl play");
+    guest.until(20, &has_shown(1));
+    let presenting = share(&mut guest, 10);
+    let status = guest.status();
+    let commit = &status["display"]["commit"];
+    println!(
+        "{waiting:.2} % waiting for vblanks, {presenting:.2} % presenting; commits {commit} (icount shift 0)"
+    );
+    assert_eq!(status["display"]["missed_vblanks"], 0);
+    assert!(
+        presenting - waiting <= 2.0,
+        "{waiting:.2} %, {presenting:.2} %"
+    );
+    assert!(commit["p999_us"].as_u64() < Some(2000), "{commit}");
+    assert!(commit["median_us"].as_u64() > Some(0), "{commit}");
+}
