@@ -102,7 +102,12 @@ impl KmsAtomic {
                     &black,
                 );
                 // Without NONBLOCK it waits for the flip that is on its way.
-                self.request.commit(self.card.as_fd(), ALLOW_MODESET)
+                self.request.commit(self.card.as_fd(), ALLOW_MODESET)?;
+                black
+                    .framebuffer()
+                    .into_iter()
+                    .for_each(Framebuffer::abandon);
+                Ok(())
             });
             if let Err(err) = done {
                 log::warn!(err = err.to_string().as_str(); "{} does not go black", route.connector.name);
