@@ -53,7 +53,8 @@ impl Delays {
         let mut sum = 0;
         for (bucket, count) in self.counts.iter().enumerate() {
             sum += count;
-            if sum >= wanted && sum > 0 {
+            // The last bucket has no upper end.
+            if sum >= wanted && sum > 0 && bucket + 1 < BUCKETS {
                 let micros = ((bucket + 1) as f64 / STEPS as f64).exp2();
                 let upper = MediaTime::from_nanos((micros * 1000.0) as i64);
                 return upper.min(self.longest);
