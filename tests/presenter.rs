@@ -6,14 +6,16 @@
 #![allow(clippy::disallowed_methods)] // The list is for the domain.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc,
-        mpsc::{self, Receiver, Sender},
+        mpsc::{self, Receiver, SyncSender},
     },
     thread::{self, JoinHandle},
     time::Duration,
 };
 
+use allocation_counter::AllocationInfo;
 use musebox::{
     domain::{
         config::OnExit,
@@ -36,8 +38,8 @@ use musebox::{
     },
     player::{
         gauges::Gauges,
-        head::Garbage,
-        mixer::Mixer,
+        head::{Garbage, Waste},
+        mixer::{self, Mixer, Overflow},
         presenter::{Notice, Order, Presenter, Settings, Surroundings},
     },
 };
@@ -48,28 +50,32 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// A presenter that runs, with everything around it.
 struct Player {
     bell: Doorbell,
-    orders: Sender<Order>,
+    orders: SyncSender<Order>,
     notices: Receiver<Notice>,
     garbage: Receiver<Garbage>,
     gauges: Arc<Gauges>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<AllocationInfo>>,
 }
 
 impl Player {
     fn start(faults: Vec<(u64, Fault)>, duration: Option<MediaTime>) -> Self {
+        Self::with_mixer(faults, duration, Mixer::new(None, 1.0))
+    }
+
+    fn with_mixer(faults: Vec<(u64, Fault)>, duration: Option<MediaTime>, mixer: Mixer) -> Self {
         let mode: Mode = "64x36@60".parse().expect("a mode");
         let display = VirtualDisplay::new(vec![mode], Pace::Lockstep).with_faults(faults);
         let bell = Doorbell::new().expect("an eventfd");
-        let (orders, order) = mpsc::channel();
-        let (notice, notices) = mpsc::channel();
-        let (waste, garbage) = mpsc::channel();
+        let (orders, order) = mpsc::sync_channel(256);
+        let (notice, notices) = mpsc::sync_channel(4096);
+        let (waste, garbage) = mpsc::sync_channel(4096);
         let gauges = Arc::new(Gauges::default());
         let presenter = Presenter::new(
             Display::Virtual(display),
             bell.clone(),
             order,
-            Box::new(move |news| drop(notice.send(news))),
-            waste,
+            notice,
+            Waste::new(waste),
             gauges.clone(),
             Settings {
                 patience: Patience::Wait,
@@ -78,10 +84,11 @@ impl Player {
                 background: [0; 3],
                 on_exit: OnExit::Last,
             },
-            Mixer::new(None, 1.0),
+            mixer,
             Surroundings::default(),
         );
-        let thread = thread::spawn(move || drop(presenter.run()));
+        let thread =
+            thread::spawn(move || allocation_counter::measure(move || drop(presenter.run())));
         Self {
             bell,
             orders,
@@ -99,8 +106,20 @@ impl Player {
     }
 
     /// Opens a medium of so many frames at 30 Hz that goes around in place, and shows it.
-    fn play(&self, load: LoadId, slot: SlotId, frames: i64, cue: Cue) -> JoinHandle<()> {
+    fn play(&self, load: LoadId, slot: SlotId, frames: i64, cue: Cue) -> Arc<Feed> {
+        self.play_with_sound(load, slot, frames, cue, Vec::new())
+    }
+
+    fn play_with_sound(
+        &self,
+        load: LoadId,
+        slot: SlotId,
+        frames: i64,
+        cue: Cue,
+        samples: Vec<f32>,
+    ) -> Arc<Feed> {
         let feed = Arc::new(Feed::new(self.bell.clone(), None));
+        feed.sound.push(0, 0, samples).expect("it is open");
         feed.sound.end();
         let traits = Traits {
             still: false,
@@ -119,6 +138,7 @@ impl Player {
             cue,
             length: Some(at(frames)),
         });
+        let filled = feed.clone();
         thread::spawn(move || {
             for count in 0.. {
                 let (round, number) = (count / frames, count % frames);
@@ -130,11 +150,12 @@ impl Player {
                     },
                     frame: picture(number as u8),
                 };
-                if feed.frames.post(frame).is_err() {
+                if filled.frames.post(frame).is_err() {
                     return;
                 }
             }
-        })
+        });
+        feed
     }
 
     /// Waits for a notice.
@@ -151,16 +172,16 @@ impl Player {
         self.gauges.counters()
     }
 
-    fn on_screen(&self) -> Option<Arc<Scene>> {
+    fn on_screen(&self) -> Option<Scene> {
         let (reply, answer) = mpsc::channel();
         self.order(Order::Screenshot(SCREEN, reply));
         answer.recv_timeout(DEADLINE).expect("an answer")
     }
 
-    fn join(&mut self) {
-        if let Some(thread) = self.thread.take() {
-            thread.join().expect("the presenter does not panic");
-        }
+    /// Waits for its end; answers what its thread has allocated.
+    fn join(&mut self) -> Option<AllocationInfo> {
+        let thread = self.thread.take()?;
+        Some(thread.join().expect("the presenter does not panic"))
     }
 }
 
@@ -186,6 +207,11 @@ fn picture(grey: u8) -> Arc<Frame> {
     };
     let pixels = [grey, grey, grey, 255].repeat(64 * 36);
     Arc::new(Frame::from_rgba(size, pixels).expect("enough pixels"))
+}
+
+/// Whether two scenes show the same frame.
+fn is_same(one: &Scene, other: &Scene) -> bool {
+    Arc::ptr_eq(&one.layers[0].frame, &other.layers[0].frame)
 }
 
 fn shown(notice: &Notice) -> Option<MediaTime> {
@@ -329,15 +355,15 @@ fn frames_go_back_once_their_successor_is_on_the_screen() {
             .recv_timeout(DEADLINE)
             .expect("a frame goes back")
         {
-            Garbage::Scene(scene) => {
+            Garbage::Frame(frame) => {
                 let now = player.on_screen().expect("a picture");
                 assert!(
-                    !Arc::ptr_eq(&now, &scene),
-                    "a scene on the screen went back"
+                    !Arc::ptr_eq(&now.layers[0].frame, &frame),
+                    "a frame on the screen went back"
                 );
                 count += 1;
             }
-            Garbage::Frame(_) => {}
+            Garbage::Feed(_) => panic!("nobody closed a feed"),
         }
     }
 }
@@ -354,10 +380,7 @@ fn a_source_that_dies_leaves_its_last_picture_until_another_is_shown() {
     });
     let stands = player.on_screen().expect("a picture");
     let counters = player.counters();
-    assert!(Arc::ptr_eq(
-        &stands,
-        &player.on_screen().expect("a picture")
-    ));
+    assert!(is_same(&stands, &player.on_screen().expect("a picture")));
     player.play(LoadId(2), SlotId::B, 15, Cue::Now);
     player.until(|notice| {
         matches!(
@@ -377,8 +400,62 @@ fn a_source_that_dies_leaves_its_last_picture_until_another_is_shown() {
         after.repeated, counters.repeated,
         "a dead source repeats nothing"
     );
-    assert!(!Arc::ptr_eq(
-        &stands,
-        &player.on_screen().expect("a picture")
-    ));
+    assert!(!is_same(&stands, &player.on_screen().expect("a picture")));
+}
+
+/// Plays two media in turns, with sound, for so many showings of half a second; answers what the presenter's thread
+/// has allocated.
+fn allocated_by(showings: u64) -> AllocationInfo {
+    let (listener, sound) = mixer::way(MediaTime::from_millis(200), Overflow::Wait);
+    let mut player = Player::with_mixer(vec![], None, Mixer::new(Some(listener), 1.0));
+    let listening = thread::spawn(move || {
+        let mut heard = 0;
+        while let Ok(more) = sound.hear(Duration::MAX, |mixed| mixed.samples.len()) {
+            heard += more;
+        }
+        heard
+    });
+    let slot = |showing: u64| SlotId::BOTH[(showing % 2) as usize];
+    let mut feeds = VecDeque::new();
+    let mut cue = Cue::Now;
+    for showing in 0..showings {
+        let load = LoadId(showing + 1);
+        let samples = vec![0.5; 24_000 * 2];
+        let feed = player.play_with_sound(load, slot(showing), 15, cue, samples);
+        feeds.push_back((load, feed));
+        let start = player.until(|notice| match notice {
+            Notice::News(
+                _,
+                News::Shown {
+                    load: shown, start, ..
+                },
+            ) if shown == load => Some(start),
+            _ => None,
+        });
+        cue = Cue::At(start + at(15));
+        if feeds.len() > 1
+            && let Some((load, feed)) = feeds.pop_front()
+        {
+            player.order(Order::Detach {
+                screen: SCREEN,
+                load,
+            });
+            feed.close();
+        }
+    }
+    player.order(Order::Quit);
+    let allocated = player.join().expect("it was not joined");
+    feeds.iter().for_each(|(_, feed)| feed.close());
+    assert!(listening.join().expect("no panic") > 0);
+    allocated
+}
+
+#[test]
+fn presenting_neither_allocates_nor_frees_however_long_it_lasts() {
+    let (short, long) = (allocated_by(10), allocated_by(60));
+    println!("10 showings: {short:?}\n60 showings: {long:?}");
+    assert_eq!(short.count_total, long.count_total, "allocations");
+    // At the end it frees what is there just then, which is some frames more or less; 50 showings are 750 frames.
+    let frees = short.count_current.abs_diff(long.count_current);
+    assert!(frees <= 10, "{frees} more are freed");
 }

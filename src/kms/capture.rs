@@ -2,10 +2,7 @@
 
 use std::{
     io::{self, BufWriter, Write},
-    sync::{
-        Arc,
-        mpsc::{SyncSender, sync_channel},
-    },
+    sync::mpsc::{SyncSender, sync_channel},
     thread::JoinHandle,
 };
 
@@ -39,7 +36,7 @@ pub enum CaptureError {
 
 /// A running capture.
 pub struct Capture {
-    sender: SyncSender<(Arc<Scene>, u64)>,
+    sender: SyncSender<(Option<Scene>, u64)>,
     writer: JoinHandle<Result<(), CaptureError>>,
     pictures: u64,
 }
@@ -47,20 +44,15 @@ pub struct Capture {
 impl Capture {
     /// Begins a capture of pictures of `mode`.
     pub fn start(output: Box<dyn Write + Send>, mode: Mode) -> io::Result<Self> {
-        let (sender, receiver) = sync_channel::<(Arc<Scene>, u64)>(BACKLOG);
+        let (sender, receiver) = sync_channel::<(Option<Scene>, u64)>(BACKLOG);
         let writer = std::thread::Builder::new()
             .name("capture".into())
             .spawn(move || {
                 let mut writer = Y4mWriter::new(BufWriter::with_capacity(1 << 20, output), mode)?;
                 let (mut composer, mut canvas) = (Composer::default(), Canvas::new(mode.size));
-                let mut drawn: Option<Arc<Scene>> = None;
                 for (scene, vblanks) in receiver {
-                    if drawn
-                        .as_ref()
-                        .is_none_or(|drawn| !Arc::ptr_eq(drawn, &scene))
-                    {
+                    if let Some(scene) = scene {
                         composer.draw(&scene, &mut canvas)?;
-                        drawn = Some(scene);
                     }
                     for _ in 0..vblanks {
                         writer.write(&canvas)?;
@@ -80,10 +72,10 @@ impl Capture {
         self.pictures > 0
     }
 
-    /// Writes a scene for this many vblanks. A writer that has failed says so at the end.
-    pub fn write(&mut self, scene: &Arc<Scene>, vblanks: u64) {
+    /// Writes a scene for this many vblanks; nothing is the one before. A writer that has failed says so at the end.
+    pub fn write(&mut self, scene: Option<&Scene>, vblanks: u64) {
         self.pictures += vblanks;
-        let _ = self.sender.send((scene.clone(), vblanks));
+        let _ = self.sender.send((scene.cloned(), vblanks));
     }
 
     /// Whether the writer has stopped early, because it failed.

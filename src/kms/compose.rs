@@ -394,7 +394,7 @@ mod tests {
     fn draw(layers: Vec<Layer>, background: [u8; 3]) -> Vec<u8> {
         let mut canvas = Canvas::new(SCREEN);
         let scene = Scene {
-            layers,
+            layers: layers.into_iter().collect(),
             background,
             content: Content::Item,
         };
@@ -488,7 +488,7 @@ mod tests {
         let size = Size::new(4, 4);
         let frame = Frame::new(size, size, PixelFormat::Yu12, [4, 2, 2], Box::new(Nothing));
         let scene = Scene {
-            layers: vec![layer(frame, Rect::whole(SCREEN))],
+            layers: [layer(frame, Rect::whole(SCREEN))].into_iter().collect(),
             ..Scene::default()
         };
         let result = Composer::default().draw(&scene, &mut Canvas::new(SCREEN));

@@ -13,8 +13,6 @@ mod vblanks;
 pub mod virtual_display;
 pub mod y4m;
 
-use std::sync::Arc;
-
 use crate::{
     domain::{
         config::OnExit,
@@ -106,7 +104,7 @@ impl Display {
     }
 
     /// Puts a scene onto a head at the next vblank. One commit may be pending for each head.
-    pub fn commit(&mut self, head: usize, scene: Arc<Scene>) -> Result<(), CommitError> {
+    pub fn commit(&mut self, head: usize, scene: Scene) -> Result<(), CommitError> {
         match self {
             Display::Kms(display) => display.commit(head, scene),
             Display::Virtual(display) => display.commit(head, scene),
@@ -122,7 +120,7 @@ impl Display {
     }
 
     /// What is on the screen: the scene that was latched last.
-    pub fn latched(&self, head: usize) -> Option<Arc<Scene>> {
+    pub fn latched(&self, head: usize) -> Option<Scene> {
         match self {
             Display::Kms(display) => display.latched(head),
             Display::Virtual(display) => display.latched(head),
@@ -130,7 +128,7 @@ impl Display {
     }
 
     /// A scene that was on the screen and no longer is; its frames may be given back now.
-    pub fn take_retired(&mut self) -> Option<Arc<Scene>> {
+    pub fn take_retired(&mut self) -> Option<Scene> {
         match self {
             Display::Kms(display) => display.take_retired(),
             Display::Virtual(display) => display.take_retired(),

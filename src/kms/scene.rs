@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrayvec::ArrayVec;
 use thiserror::Error;
 
 use crate::{domain::fit::Rect, os::frame::Frame};
@@ -29,11 +30,11 @@ pub struct Layer {
     pub z: u8,
 }
 
-/// What is on a screen.
+/// What is on a screen. A clone shares the frames and allocates nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Scene {
     /// The layers, lowest first.
-    pub layers: Vec<Layer>,
+    pub layers: ArrayVec<Layer, MAX_LAYERS>,
     /// What is seen where no layer is: red, green, blue.
     pub background: [u8; 3],
     /// Whether it shows media rather than a card.

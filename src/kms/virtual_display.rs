@@ -4,7 +4,7 @@
 //! do. In lockstep a vblank comes when it is waited for. What is on the screen at each vblank goes to the capture.
 //! Faults are planned by vblank number, for tests.
 
-use std::{collections::VecDeque, io::Write, sync::Arc};
+use std::{collections::VecDeque, io::Write};
 
 use crate::{
     domain::units::{MediaTime, Mode},
@@ -56,14 +56,14 @@ pub struct VirtualDisplay {
     refuse: bool,
     lost: bool,
     planted: Option<Layer>,
-    retired: Vec<Arc<Scene>>,
+    retired: Vec<Scene>,
     events: VecDeque<DisplayEvent>,
 }
 
 #[derive(Clone, Default)]
 struct Head {
-    pending: Option<Arc<Scene>>,
-    latched: Option<Arc<Scene>>,
+    pending: Option<Scene>,
+    latched: Option<Scene>,
 }
 
 impl VirtualDisplay {
@@ -139,7 +139,7 @@ impl VirtualDisplay {
         Ok(())
     }
 
-    pub(super) fn commit(&mut self, head: usize, scene: Arc<Scene>) -> Result<(), CommitError> {
+    pub(super) fn commit(&mut self, head: usize, scene: Scene) -> Result<(), CommitError> {
         if self.lost {
             return Err(CommitError::Lost);
         }
@@ -201,11 +201,11 @@ impl VirtualDisplay {
         vblank(0)
     }
 
-    pub(super) fn take_retired(&mut self) -> Option<Arc<Scene>> {
+    pub(super) fn take_retired(&mut self) -> Option<Scene> {
         self.retired.pop()
     }
 
-    pub(super) fn latched(&self, head: usize) -> Option<Arc<Scene>> {
+    pub(super) fn latched(&self, head: usize) -> Option<Scene> {
         self.heads.get(head)?.latched.clone()
     }
 
@@ -233,10 +233,11 @@ impl VirtualDisplay {
 
     /// Puts what was committed onto the screen, for `steps` vblanks.
     fn latch(&mut self, steps: u64) {
+        let is_new = self.heads[0].pending.is_some();
         for head in &mut self.heads {
             if let Some(mut scene) = head.pending.take() {
                 if let Some(layer) = &self.planted {
-                    Arc::make_mut(&mut scene).layers.push(layer.clone());
+                    scene.layers.push(layer.clone());
                 }
                 self.retired.extend(head.latched.replace(scene));
             }
@@ -244,7 +245,7 @@ impl VirtualDisplay {
         if let (Some(capture), Some(scene)) = (&mut self.capture, &self.heads[0].latched)
             && (capture.has_begun() || scene.content == Content::Item)
         {
-            capture.write(scene, steps);
+            capture.write(is_new.then_some(scene), steps);
         }
     }
 }

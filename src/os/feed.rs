@@ -116,6 +116,8 @@ pub struct SoundQueue {
 #[derive(Default)]
 struct SoundState {
     blocks: VecDeque<SoundBlock>,
+    /// What was heard, for the producer to drop: the listener has no time for it.
+    heard: Vec<SoundBlock>,
     depth: i64,
     ended: bool,
     closed: bool,
@@ -174,7 +176,10 @@ impl SoundQueue {
         };
         state.depth += block.length();
         state.blocks.push_back(block);
+        let more = Vec::with_capacity(state.blocks.len() + state.heard.len());
+        let heard = std::mem::replace(&mut state.heard, more);
         drop(state);
+        drop(heard);
         self.bell.ring();
         Ok(())
     }
@@ -228,7 +233,9 @@ impl SoundQueue {
             && (block.round, block.start + block.length()) <= (round, end)
         {
             state.depth -= block.length();
-            state.blocks.pop_front();
+            if let Some(block) = state.blocks.pop_front() {
+                state.heard.push(block);
+            }
         }
         drop(state);
         self.space.notify_all();

@@ -8,7 +8,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError, Sender},
+        mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender},
     },
     time::{Duration, Instant},
 };
@@ -100,7 +100,7 @@ pub struct Parts {
     /// Where events go.
     pub events: Sender<Event>,
     /// The way to the presenter.
-    pub orders: Sender<Order>,
+    pub orders: SyncSender<Order>,
     /// Wakes the presenter.
     pub bell: Doorbell,
     /// What the presenter shows of itself.

@@ -1,6 +1,10 @@
 //! One head of the display: what its screen's programme shows, and the frames it takes for it.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    iter,
+    sync::{Arc, mpsc::SyncSender},
+};
 
 use crate::{
     domain::{
@@ -23,10 +27,39 @@ use crate::{
 
 /// What is no longer needed, to be dropped by a thread that has time.
 pub enum Garbage {
-    /// A scene that was on the screen.
-    Scene(Arc<Scene>),
-    /// A frame that was never shown.
+    /// A frame that was shown, or never will be.
     Frame(Arc<Frame>),
+    /// A feed that was closed.
+    Feed(Arc<Feed>),
+}
+
+/// Where garbage goes.
+#[derive(Clone, Debug)]
+pub struct Waste(SyncSender<Garbage>);
+
+impl Waste {
+    /// To whoever drops it.
+    pub fn new(reaper: SyncSender<Garbage>) -> Self {
+        Self(reaper)
+    }
+
+    /// Throws something away. Where nobody has time for it, it is dropped here.
+    pub fn throw(&self, garbage: Garbage) {
+        let _ = self.0.try_send(garbage);
+    }
+
+    /// Throws a frame away.
+    pub fn frame(&self, frame: Arc<Frame>) {
+        self.throw(Garbage::Frame(frame));
+    }
+
+    /// Throws a scene's frames away.
+    pub fn scene(&self, scene: Scene) {
+        scene
+            .layers
+            .into_iter()
+            .for_each(|layer| self.frame(layer.frame));
+    }
 }
 
 /// An opening that can be shown.
@@ -54,6 +87,7 @@ pub struct Head {
     /// Whether a first picture is expected any moment.
     pub expecting: bool,
     background: [u8; 3],
+    waste: Waste,
     /// Whether display time may be locked to the content's rate.
     locks: bool,
     /// One a slot, and those that were replaced and still sound.
@@ -70,7 +104,7 @@ pub struct Head {
 
 impl Head {
     /// A head that shows nothing yet.
-    pub fn new(mode: Mode, fit: Fit, background: [u8; 3], locks: bool) -> Self {
+    pub fn new(mode: Mode, fit: Fit, background: [u8; 3], locks: bool, waste: Waste) -> Self {
         Self {
             mode,
             clock: DisplayClock::new(mode.rate),
@@ -80,6 +114,7 @@ impl Head {
             programme: Programme::default(),
             expecting: false,
             background,
+            waste,
             locks,
             attached: Vec::with_capacity(8),
             scene: None,
@@ -102,7 +137,12 @@ impl Head {
 
     /// An opening can no longer be shown.
     pub fn detach(&mut self, load: LoadId) {
-        self.attached.retain(|attached| attached.load != load);
+        for gone in self
+            .attached
+            .extract_if(.., |attached| attached.load == load)
+        {
+            self.waste.throw(Garbage::Feed(gone.feed));
+        }
     }
 
     /// Cues an opening; one that is not attached is ignored, since it was closed meanwhile.
@@ -141,7 +181,7 @@ impl Head {
         self.programme.clear();
         self.upcoming = None;
         self.standing.rest();
-        self.scene = Some(self.lay(frame, Content::Card));
+        self.replace(frame, Content::Card);
     }
 
     /// The feed of an opening.
@@ -161,14 +201,7 @@ impl Head {
     }
 
     /// Decides what the vblank shows.
-    ///
-    /// Frames of rounds that are over go to `waste`.
-    pub fn plan(
-        &mut self,
-        vblank: MediaTime,
-        patience: Patience,
-        waste: impl Fn(Arc<Frame>),
-    ) -> Result<Plan, Await> {
+    pub fn plan(&mut self, vblank: MediaTime, patience: Patience) -> Result<Plan, Await> {
         let mut keys = [[FrameKey {
             round: 0,
             pts: MediaTime::ZERO,
@@ -195,7 +228,7 @@ impl Head {
             if stale > 0 {
                 (0..stale)
                     .filter_map(|_| feed.frames.take())
-                    .for_each(|frame| waste(frame.frame));
+                    .for_each(|frame| self.waste.frame(frame.frame));
                 found = look(keys);
             }
             waiting[slot.index()] = found;
@@ -225,7 +258,9 @@ impl Head {
         {
             // All that fit are due, and more are awaited: the older ones make room, never to be shown.
             let superseded = (1..FRAME_DEPTH).filter_map(|_| feed.frames.take());
-            let count = superseded.map(|frame| waste(frame.frame)).count();
+            let count = superseded
+                .map(|frame| self.waste.frame(frame.frame))
+                .count();
             self.superseded += count as u32;
         }
         let mut plan = planned?;
@@ -259,8 +294,8 @@ impl Head {
         self.feed(cued.or(shown)?)
     }
 
-    /// Takes the plan's frames out of the mailboxes; what is not shown goes to `waste`.
-    pub fn take_frames(&mut self, plan: &Plan, waste: impl Fn(Arc<Frame>)) {
+    /// Takes the plan's frames out of the mailboxes.
+    pub fn take_frames(&mut self, plan: &Plan) {
         for slot in SlotId::BOTH {
             let shown = plan
                 .show
@@ -279,7 +314,7 @@ impl Head {
                     .look(|frames, _| frames.front().map(|frame| frame.frame.clone()));
                 if let Some(frame) = frame {
                     self.upcoming = Some(self.standing_of(None));
-                    self.scene = Some(self.lay(frame, Content::Item));
+                    self.replace(frame, Content::Item);
                 }
                 continue;
             }
@@ -290,9 +325,9 @@ impl Head {
                 match shown == Some(number) {
                     true => {
                         self.upcoming = Some(self.standing_of(Some(frame.key)));
-                        self.scene = Some(self.lay(frame.frame, Content::Item));
+                        self.replace(frame.frame, Content::Item);
                     }
-                    false => waste(frame.frame),
+                    false => self.waste.frame(frame.frame),
                 }
             }
         }
@@ -328,6 +363,14 @@ impl Head {
         }
     }
 
+    /// Another scene is to be committed, whatever was.
+    fn replace(&mut self, frame: Arc<Frame>, content: Content) {
+        let scene = self.lay(frame, content);
+        if let Some(never) = self.scene.replace(scene) {
+            self.waste.scene(never);
+        }
+    }
+
     fn lay(&self, frame: Arc<Frame>, content: Content) -> Scene {
         let fit = match content {
             Content::Item => self.fit,
@@ -343,20 +386,20 @@ impl Head {
             z: 0,
         };
         Scene {
-            layers: vec![layer],
+            layers: iter::once(layer).collect(),
             background: self.background,
             content,
         }
     }
 
     /// The scene to commit, if it is new.
-    pub fn take_scene(&mut self) -> Option<Arc<Scene>> {
-        self.scene.take().map(Arc::new)
+    pub fn take_scene(&mut self) -> Option<Scene> {
+        self.scene.take()
     }
 
     /// A scene could not be committed yet: it is kept for the next vblank.
-    pub fn keep(&mut self, scene: &Arc<Scene>) {
-        self.scene = Some(Scene::clone(scene));
+    pub fn keep(&mut self, scene: Scene) {
+        self.scene = Some(scene);
     }
 
     /// Another mode, and what is on the screen laid onto it anew.

@@ -1,8 +1,12 @@
 //! The mixer: the sound that belongs to each vblank, cut out of the feeds by the programme.
 //!
-//! Sample positions are whole numbers on the display clock, so sound and picture cannot drift apart.
+//! Sample positions are whole numbers on the display clock, so sound and picture cannot drift apart. The buffers go
+//! around between the mixer and its listener, so that mixing allocates nothing.
 
-use std::sync::mpsc::Sender;
+use std::{
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel},
+    time::Duration,
+};
 
 use crate::{
     domain::{pacing::Showing, units::MediaTime},
@@ -20,21 +24,98 @@ pub struct Mixed {
     pub samples: Vec<f32>,
 }
 
+/// Buffers between the mixer and its listener: more than a second of vblanks.
+const BUFFERS: usize = 64;
+
+/// Room in each buffer, in samples of all channels: a vblank at 24 Hz. One that needs more is made larger once.
+const ROOM: usize = SOUND_RATE as usize / 24 * SOUND_CHANNELS;
+
 /// Mixes all heads' sound for whoever listens.
 pub struct Mixer {
     listener: Option<Listener>,
+    /// For sound that nobody takes.
+    spare: Vec<f32>,
     epoch: MediaTime,
     volume: f32,
     /// Up to where the sound is mixed; nothing before the first item.
     position: Option<MediaTime>,
 }
 
-/// Somebody who wants the sound.
+/// What becomes of sound when the listener has all the buffers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overflow {
+    /// Mixing waits for one: no sound is lost.
+    Wait,
+    /// It is lost.
+    Lose,
+}
+
+/// The mixer's end of the way to somebody who wants the sound.
 pub struct Listener {
-    /// How much before its time the sound is wanted.
-    pub lead: MediaTime,
-    /// Where it goes. Ignored once the other end is gone.
-    pub sender: Sender<Mixed>,
+    lead: MediaTime,
+    overflow: Overflow,
+    full: SyncSender<Mixed>,
+    empty: Receiver<Vec<f32>>,
+}
+
+/// The listener's end.
+pub struct Sound {
+    full: Receiver<Mixed>,
+    empty: SyncSender<Vec<f32>>,
+}
+
+/// A way from the mixer to somebody who wants the sound so much before its time.
+pub fn way(lead: MediaTime, overflow: Overflow) -> (Listener, Sound) {
+    let (full, mixed) = sync_channel(BUFFERS);
+    let (spent, empty) = sync_channel(BUFFERS);
+    for _ in 0..BUFFERS {
+        // There is room for all of them.
+        let _ = spent.try_send(Vec::with_capacity(ROOM));
+    }
+    let listener = Listener {
+        lead,
+        overflow,
+        full,
+        empty,
+    };
+    let sound = Sound {
+        full: mixed,
+        empty: spent,
+    };
+    (listener, sound)
+}
+
+impl Listener {
+    /// An empty buffer, if the listener has left one; fails once it is gone.
+    fn buffer(&self) -> Result<Option<Vec<f32>>, Gone> {
+        match self.overflow {
+            Overflow::Wait => self.empty.recv().map(Some).map_err(|_| Gone),
+            Overflow::Lose => match self.empty.try_recv() {
+                Ok(buffer) => Ok(Some(buffer)),
+                Err(TryRecvError::Empty) => Ok(None),
+                Err(TryRecvError::Disconnected) => Err(Gone),
+            },
+        }
+    }
+}
+
+/// Nobody listens any more.
+struct Gone;
+
+impl Sound {
+    /// Waits for the next stretch, has it heard, and gives its buffer back.
+    pub fn hear<R>(
+        &self,
+        patience: Duration,
+        hear: impl FnOnce(&Mixed) -> R,
+    ) -> Result<R, RecvTimeoutError> {
+        let mut mixed = self.full.recv_timeout(patience)?;
+        let heard = hear(&mixed);
+        mixed.samples.clear();
+        // The mixer may be gone, and then nobody needs it.
+        let _ = self.empty.try_send(mixed.samples);
+        Ok(heard)
+    }
 }
 
 /// A part of a stretch that comes from one showing.
@@ -50,6 +131,7 @@ impl Mixer {
     pub fn new(listener: Option<Listener>, volume: f32) -> Self {
         Self {
             listener,
+            spare: Vec::with_capacity(ROOM),
             epoch: MediaTime::ZERO,
             volume,
             position: None,
@@ -93,8 +175,16 @@ impl Mixer {
         let end = vblank + self.lead();
         self.position = Some(end.max(start));
         let first = sample(start);
-        let mut samples =
-            vec![0.0; usize::try_from(sample(end) - first).unwrap_or(0) * SOUND_CHANNELS];
+        let buffer = self.listener.as_ref().map(Listener::buffer);
+        if matches!(buffer, Some(Err(Gone))) {
+            self.listener = None;
+        }
+        let buffer = buffer.and_then(|buffer| buffer.ok().flatten());
+        let is_heard = buffer.is_some();
+        let mut samples = buffer.unwrap_or_else(|| std::mem::take(&mut self.spare));
+        let length = usize::try_from(sample(end) - first).unwrap_or(0);
+        samples.clear();
+        samples.resize(length * SOUND_CHANNELS, 0.0);
         for part in parts(heads, start, end) {
             let Some(feed) = heads[part.head].feed(part.showing.load) else {
                 continue;
@@ -111,17 +201,17 @@ impl Mixer {
                 );
             }
         }
-        let mixed = Mixed {
-            start: first,
-            epoch: self.epoch,
-            samples,
-        };
-        if self
-            .listener
-            .as_ref()
-            .is_some_and(|listener| listener.sender.send(mixed).is_err())
-        {
-            self.listener = None;
+        match &self.listener {
+            Some(listener) if is_heard => {
+                let mixed = Mixed {
+                    start: first,
+                    epoch: self.epoch,
+                    samples,
+                };
+                // There is room for as many as there are buffers; a listener that is gone is noticed at the next.
+                let _ = listener.full.try_send(mixed);
+            }
+            Some(_) | None => self.spare = samples,
         }
     }
 }

@@ -33,7 +33,7 @@ pub struct Wanted {
 /// Answers a question for a screenshot: what the kernel scans out, where it can be read back, and else the scene that
 /// the presenter tells.
 pub fn answer(
-    scene: Receiver<Option<Arc<Scene>>>,
+    scene: Receiver<Option<Scene>>,
     kernel: Option<Arc<Importer>>,
     wanted: Wanted,
     reply: oneshot::Sender<Result<Vec<u8>, String>>,
@@ -42,7 +42,7 @@ pub fn answer(
         let told = scene.recv();
         let read_back = kernel.and_then(|kernel| {
             let refused = |err: &std::io::Error| log::debug!(err = err.to_string().as_str(); "the screen cannot be read back");
-            kernel.scanned_out(wanted.screen).inspect_err(refused).ok().map(Arc::new)
+            kernel.scanned_out(wanted.screen).inspect_err(refused).ok()
         });
         let picture = match (read_back, told) {
             (Some(scene), _) | (None, Ok(Some(scene))) => draw(&scene, wanted.size)

@@ -6,7 +6,7 @@
 
 use std::sync::{
     Arc,
-    mpsc::{Receiver, Sender},
+    mpsc::{Receiver, Sender, SyncSender},
 };
 
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
     },
     player::{
         gauges::Gauges,
-        head::{Garbage, Head},
+        head::{Head, Waste},
         mixer::Mixer,
     },
 };
@@ -101,7 +101,7 @@ pub enum Order {
     /// Loudness from 0 to 1 of all sound.
     Volume(f32),
     /// What is on the screen now?
-    Screenshot(ScreenIndex, Sender<Option<Arc<Scene>>>),
+    Screenshot(ScreenIndex, Sender<Option<Scene>>),
     /// Switch all screens on or off.
     Power(Power),
     /// Somebody wants to see another text console.
@@ -159,8 +159,8 @@ pub struct Presenter {
     display: Display,
     bell: Doorbell,
     orders: Receiver<Order>,
-    notices: Box<dyn Fn(Notice) + Send>,
-    garbage: Sender<Garbage>,
+    notices: SyncSender<Notice>,
+    waste: Waste,
     gauges: Arc<Gauges>,
     settings: Settings,
     mixer: Mixer,
@@ -174,6 +174,8 @@ pub struct Presenter {
     /// When the first item's first frame was on the screen.
     began: Option<MediaTime>,
     wake: Option<MediaTime>,
+    /// How often an opening came or went.
+    openings: u64,
     quit: bool,
     finished: bool,
 }
@@ -188,8 +190,8 @@ impl Presenter {
         display: Display,
         bell: Doorbell,
         orders: Receiver<Order>,
-        notices: Box<dyn Fn(Notice) + Send>,
-        garbage: Sender<Garbage>,
+        notices: SyncSender<Notice>,
+        waste: Waste,
         gauges: Arc<Gauges>,
         settings: Settings,
         mixer: Mixer,
@@ -204,6 +206,7 @@ impl Presenter {
                     settings.fit,
                     settings.background,
                     display.is_locked(),
+                    waste.clone(),
                 )
             })
             .collect();
@@ -212,7 +215,7 @@ impl Presenter {
             bell,
             orders,
             notices,
-            garbage,
+            waste,
             gauges,
             settings,
             mixer,
@@ -223,6 +226,7 @@ impl Presenter {
             woken: MediaTime::ZERO,
             began: None,
             wake: None,
+            openings: 0,
             quit: false,
             finished: false,
         }
@@ -261,16 +265,21 @@ impl Presenter {
                 DisplayEvent::Bell => self.take_orders(),
                 DisplayEvent::Connected { head, mode } => self.connected(head, mode),
                 DisplayEvent::Lost => {
-                    (self.notices)(Notice::Broken("the display is gone".to_owned()));
+                    self.tell(Notice::Broken("the display is gone".to_owned()));
                     self.quit = true;
                 }
             }
         }
         self.display.finish(self.settings.on_exit);
         if self.finished {
-            (self.notices)(Notice::Finished);
+            self.tell(Notice::Finished);
         }
         (self.display, self.mixer)
+    }
+
+    /// Tells the app; there is always room, or it has long been stuck.
+    fn tell(&self, notice: Notice) {
+        let _ = self.notices.send(notice);
     }
 
     /// Plans the next vblank of a head and commits.
@@ -287,9 +296,7 @@ impl Presenter {
             } else {
                 self.settings.patience
             };
-            let garbage = &self.garbage;
-            let waste = |frame| drop(garbage.send(Garbage::Frame(frame)));
-            match self.heads[screen].plan(vblank, patience, waste) {
+            match self.heads[screen].plan(vblank, patience) {
                 Ok(plan) => {
                     self.finished |= plan.finished;
                     self.carry_out(screen, &plan);
@@ -338,15 +345,21 @@ impl Presenter {
         });
         let left = STALL - (now - since);
         self.bell.wait(Some(left.max(MediaTime::from_millis(1))));
+        let openings = self.openings;
         self.take_orders();
         let now = clock::monotonic();
         self.gauges.waiting(now - since);
+        if self.openings != openings {
+            // It goes on: what failed makes way for what follows, which has its own time.
+            *waited = Some(now);
+            return;
+        }
         if now - since >= STALL {
             let load = match awaited {
                 Await::Frame(_, load) => Some(load),
                 Await::Cue => None,
             };
-            (self.notices)(Notice::Stalled(ScreenIndex(screen), load));
+            self.tell(Notice::Stalled(ScreenIndex(screen), load));
         }
     }
 
@@ -362,8 +375,7 @@ impl Presenter {
             counters.late += u64::from(plan.late);
             counters.starved += u64::from(plan.starved);
         });
-        let garbage = &self.garbage;
-        self.heads[screen].take_frames(plan, |frame| drop(garbage.send(Garbage::Frame(frame))));
+        self.heads[screen].take_frames(plan);
     }
 
     /// Mixes the sound up to the planned vblank: what sounds until then is settled now.
@@ -398,8 +410,11 @@ impl Presenter {
         match result.and_then(|()| self.display.commit(screen, scene.clone())) {
             Ok(()) => self.gauges.committed(clock::monotonic() - self.woken),
             // The next vblank brings another try, unless it brings another picture.
-            Err(CommitError::Busy) => self.heads[screen].keep(&scene),
-            Err(err) => (self.notices)(Notice::Refused(ScreenIndex(screen), err.to_string())),
+            Err(CommitError::Busy) => self.heads[screen].keep(scene),
+            Err(err) => {
+                self.waste.scene(scene);
+                self.tell(Notice::Refused(ScreenIndex(screen), err.to_string()));
+            }
         }
     }
 
@@ -407,9 +422,9 @@ impl Presenter {
     fn connected(&mut self, screen: usize, mode: Option<Mode>) {
         if let Some(mode) = mode {
             let shown = self.display.latched(screen);
-            self.heads[screen].set_mode(mode, shown.as_deref());
+            self.heads[screen].set_mode(mode, shown.as_ref());
         }
-        (self.notices)(Notice::Connected(ScreenIndex(screen), mode));
+        self.tell(Notice::Connected(ScreenIndex(screen), mode));
     }
 
     /// A vblank came: what was committed is on the screen.
@@ -425,7 +440,7 @@ impl Presenter {
             }
         });
         while let Some(scene) = self.display.take_retired() {
-            let _ = self.garbage.send(Garbage::Scene(scene));
+            self.waste.scene(scene);
         }
         while let Some(news) = self.heads[screen].news.pop_front() {
             if self.began.is_none() && matches!(news, News::Shown { .. }) {
@@ -434,7 +449,7 @@ impl Presenter {
                 self.began = Some(first);
                 self.mixer.begin(first, stamp - time);
             }
-            (self.notices)(Notice::News(ScreenIndex(screen), news));
+            self.tell(Notice::News(ScreenIndex(screen), news));
         }
         if screen > 0 {
             return;
@@ -443,10 +458,10 @@ impl Presenter {
         self.gauges.set_estimated(self.display.is_estimated());
         if self.wake.is_some_and(|wake| wake <= time) {
             self.wake = None;
-            (self.notices)(Notice::Wake);
+            self.tell(Notice::Wake);
         }
         if self.display.capture_failed() {
-            (self.notices)(Notice::Broken("the capture cannot be written".to_owned()));
+            self.tell(Notice::Broken("the capture cannot be written".to_owned()));
             self.quit = true;
         }
     }
@@ -492,8 +507,14 @@ impl Presenter {
                 load,
                 feed,
                 traits,
-            } => self.heads[screen.0].attach(slot, load, feed, traits),
-            Order::Detach { screen, load } => self.heads[screen.0].detach(load),
+            } => {
+                self.openings += 1;
+                self.heads[screen.0].attach(slot, load, feed, traits);
+            }
+            Order::Detach { screen, load } => {
+                self.openings += 1;
+                self.heads[screen.0].detach(load);
+            }
             Order::Show {
                 screen,
                 load,

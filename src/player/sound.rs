@@ -7,7 +7,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel},
+        mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel},
     },
     time::{Duration, Instant},
 };
@@ -17,7 +17,7 @@ use crate::{
     gst::{LEAD, Speaker},
     os::clock,
     player::{
-        mixer::{Listener, Mixed},
+        mixer::{self, Listener, Mixed, Overflow, Sound},
         status::SoundGauge,
     },
 };
@@ -62,7 +62,7 @@ impl SoundGauge for SoundState {
 
 /// Starts the output; it ends when the listener is dropped.
 pub fn start(settings: AudioSettings) -> std::io::Result<(Listener, Arc<SoundState>)> {
-    let (sender, receiver): (Sender<Mixed>, Receiver<Mixed>) = channel();
+    let (listener, sound) = mixer::way(LEAD, Overflow::Lose);
     let state = Arc::new(SoundState::default());
     let mut output = Output {
         settings,
@@ -72,8 +72,8 @@ pub fn start(settings: AudioSettings) -> std::io::Result<(Listener, Arc<SoundSta
     };
     std::thread::Builder::new()
         .name("sound".into())
-        .spawn(move || output.run(&receiver))?;
-    Ok((Listener { lead: LEAD, sender }, state))
+        .spawn(move || output.run(&sound))?;
+    Ok((listener, state))
 }
 
 /// The way to the device.
@@ -101,12 +101,11 @@ struct Output {
 
 impl Output {
     /// Plays what comes, until nothing will come any more.
-    fn run(&mut self, sound: &Receiver<Mixed>) {
+    fn run(&mut self, sound: &Sound) {
         loop {
             self.open();
-            match sound.recv_timeout(MEASURE) {
-                Ok(mixed) => self.play(&mixed),
-                Err(RecvTimeoutError::Timeout) => {}
+            match sound.hear(MEASURE, |mixed| self.play(mixed)) {
+                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }

@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
     sync::{
         Arc,
-        mpsc::{Sender, channel},
+        mpsc::{Sender, channel, sync_channel},
     },
 };
 
@@ -44,9 +44,10 @@ use crate::{
         app::{self, App, Ending, Event, KmsCard, Parts},
         args::{Args, Pace},
         gauges::Gauges,
+        head::Waste,
         loader::Loader,
         logging,
-        mixer::{Listener, Mixer},
+        mixer::{self, Listener, Mixer, Overflow},
         presenter::{self, Presenter, Surroundings},
         sound,
         status::SoundGauge,
@@ -65,6 +66,12 @@ const BAD_INPUT: u8 = 2;
 
 /// A fault while running.
 const BROKEN: u8 = 1;
+
+/// Room in the queues from and to the presenter. They are bounded since only such queues allocate nothing; they are
+/// emptied at once, or whoever empties them is stuck.
+const ORDERS: usize = 256;
+const NOTICES: usize = 256;
+const GARBAGE: usize = 256;
 
 /// How long a card is waited for where one is asked for, and how often it is looked for.
 const CARD_PATIENCE: MediaTime = MediaTime::from_seconds(20);
@@ -208,11 +215,10 @@ struct Sound {
 
 fn open_sound(args: &Args, settings: &Settings) -> anyhow::Result<Sound> {
     if let Some(path) = &args.capture_audio {
-        let (sender, receiver) = channel();
-        let capture = WavCapture::start(path, receiver)?;
-        let lead = crate::domain::units::MediaTime::ZERO;
+        let (listener, sound) = mixer::way(MediaTime::ZERO, Overflow::Wait);
+        let capture = WavCapture::start(path, sound)?;
         return Ok(Sound {
-            listener: Some(Listener { lead, sender }),
+            listener: Some(listener),
             gauge: None,
             capture: Some(capture),
         });
@@ -268,21 +274,25 @@ fn play(
     };
     let console = card.as_ref().and_then(|_| Console::of_process(keyboard));
     let to_supervisor = supervisor.share();
-    let (orders, ordered) = channel();
-    let (garbage, reaped) = channel();
+    let (orders, ordered) = sync_channel(ORDERS);
+    let (garbage, reaped) = sync_channel(GARBAGE);
     std::thread::Builder::new()
         .name("reaper".into())
         .spawn(move || reaped.into_iter().for_each(drop))?;
+    let (noticed, notices) = sync_channel(NOTICES);
+    std::thread::Builder::new().name("notices".into()).spawn({
+        let events = events.clone();
+        let forward = move |notice| events.send(Event::Presenter(notice));
+        // It ends with the presenter, or with the app.
+        move || drop(notices.into_iter().try_for_each(forward))
+    })?;
 
     let presenter = Presenter::new(
         display,
         bell.clone(),
         ordered,
-        Box::new({
-            let events = events.clone();
-            move |notice| drop(events.send(Event::Presenter(notice)))
-        }),
-        garbage,
+        noticed,
+        Waste::new(garbage),
         gauges.clone(),
         presenter::Settings {
             patience: match args.pace {

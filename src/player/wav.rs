@@ -1,12 +1,12 @@
 //! The sound capture: mixed sound as a WAV file of 32-bit floats.
 
-use std::{path::Path, sync::mpsc::Receiver, thread::JoinHandle};
+use std::{path::Path, thread::JoinHandle, time::Duration};
 
 use anyhow::{Context, anyhow};
 
 use crate::{
     os::feed::{SOUND_CHANNELS, SOUND_RATE},
-    player::mixer::Mixed,
+    player::mixer::{Mixed, Sound},
 };
 
 /// A running sound capture.
@@ -14,7 +14,7 @@ pub struct WavCapture(JoinHandle<anyhow::Result<()>>);
 
 impl WavCapture {
     /// Writes everything that arrives, until the sender is gone.
-    pub fn start(path: &Path, sound: Receiver<Mixed>) -> anyhow::Result<Self> {
+    pub fn start(path: &Path, sound: Sound) -> anyhow::Result<Self> {
         let spec = hound::WavSpec {
             channels: SOUND_CHANNELS as u16,
             sample_rate: SOUND_RATE,
@@ -27,12 +27,12 @@ impl WavCapture {
         let writing = std::thread::Builder::new()
             .name("capture-audio".into())
             .spawn(move || {
-                for mixed in sound {
-                    for sample in mixed.samples {
-                        writer
-                            .write_sample(sample)
-                            .context("writing the sound capture")?;
-                    }
+                let mut write = |mixed: &Mixed| {
+                    let mut samples = mixed.samples.iter();
+                    samples.try_for_each(|sample| writer.write_sample(*sample))
+                };
+                while let Ok(written) = sound.hear(Duration::MAX, &mut write) {
+                    written.context("writing the sound capture")?;
                 }
                 writer.finalize().context("writing the sound capture")
             })?;

@@ -33,7 +33,7 @@ pub(super) enum Light {
 
 /// A scene on its way or on the screen, and what keeps its pictures.
 pub(super) struct Latch {
-    pub(super) scene: Arc<Scene>,
+    pub(super) scene: Scene,
     /// Kept until the scene is no longer on the screen.
     pub(super) ready: Option<Arc<Ready>>,
     pub(super) since: MediaTime,

@@ -50,7 +50,7 @@ use crate::{
     },
     kms::{
         CommitError, DisplayEvent,
-        scene::{MAX_LAYERS, Reject, Scene},
+        scene::{Reject, Scene},
     },
     os::clock,
 };
@@ -107,7 +107,7 @@ pub struct KmsAtomic {
     modes: Vec<Mode>,
     request: Request,
     events: VecDeque<DisplayEvent>,
-    retired: Vec<Arc<Scene>>,
+    retired: Vec<Scene>,
     hotplug: Option<Hotplug>,
     /// When the cables are to be looked at.
     probe_at: Option<MediaTime>,
@@ -198,13 +198,12 @@ impl KmsAtomic {
 
     pub(super) fn test(&self, _head: usize, scene: &Scene) -> Result<(), Reject> {
         // What the planes can do is asked when a frame is made ready, before it is due.
-        match scene.layers.len() {
-            count if count > MAX_LAYERS => Err(Reject::TooManyLayers(count)),
-            _ => Ok(()),
-        }
+        only_layer(scene)
+            .map(drop)
+            .ok_or(Reject::TooManyLayers(scene.layers.len()))
     }
 
-    pub(super) fn commit(&mut self, head: usize, scene: Arc<Scene>) -> Result<(), CommitError> {
+    pub(super) fn commit(&mut self, head: usize, scene: Scene) -> Result<(), CommitError> {
         if self.lost {
             return Err(CommitError::Lost);
         }
@@ -306,12 +305,12 @@ impl KmsAtomic {
         self.mastery = Mastery::Lost { retry_at };
     }
 
-    pub(super) fn latched(&self, head: usize) -> Option<Arc<Scene>> {
+    pub(super) fn latched(&self, head: usize) -> Option<Scene> {
         let shown = self.heads.get(head)?.shown.as_ref()?;
         Some(shown.scene.clone())
     }
 
-    pub(super) fn take_retired(&mut self) -> Option<Arc<Scene>> {
+    pub(super) fn take_retired(&mut self) -> Option<Scene> {
         self.retired.pop()
     }
 

@@ -2,6 +2,7 @@
 
 use std::{io, num::NonZeroU32, sync::Arc};
 
+use arrayvec::ArrayVec;
 use drm::control::{Device as _, plane};
 
 use crate::{
@@ -36,9 +37,12 @@ impl Importer {
     /// Only the card's master may look. Fails for framebuffers in a tiling that the CPU cannot read.
     pub fn scanned_out(&self, head: usize) -> io::Result<Scene> {
         let (places, background) = self.looks(head);
-        let mut layers = Vec::new();
+        let mut layers = ArrayVec::new();
         for (z, place) in (0..).zip(places) {
-            layers.extend(self.scanned_plane(self.plane(place), z)?);
+            if let Some(layer) = self.scanned_plane(self.plane(place), z)? {
+                let too_many = |_| io::Error::other("more planes are lit than a scene has layers");
+                layers.try_push(layer).map_err(too_many)?;
+            }
         }
         match layers.is_empty() {
             true => Err(io::Error::new(
