@@ -50,3 +50,22 @@ fn presenting_costs_little_more_than_waiting_and_is_quick() {
     assert!(commit["p999_us"].as_u64() < Some(2000), "{commit}");
     assert!(commit["median_us"].as_u64() > Some(0), "{commit}");
 }
+
+#[test]
+fn the_presenter_of_the_installed_player_neither_allocates_nor_frees() {
+    let mut guest = warm::guest(USUAL, "allocations");
+    guest.sh("rig-vkms make");
+    configure(&mut guest, &["a.mp4", "b.mp4"], "");
+    guest.sh("systemctl start museboxd");
+    guest.until(30, &has_shown(3));
+    let text = guest.sh("rig-allocations 10");
+    let status = guest.status();
+    println!("{text}{}", status["items_shown"]);
+    let count = |name: &str| -> u64 {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|count| count.trim().parse().ok())
+            .unwrap_or_else(|| panic!("no {name}: {text}"))
+    };
+    assert!(count("waits") > 500 && count("others") > 100, "{text}");
+    assert_eq!(count("presenter"), 0, "{text}");
+}
