@@ -18,4 +18,5 @@ pub mod playlist;
 pub mod protocol;
 pub mod sequencer;
 pub mod slots;
+pub mod tv;
 pub mod units;

@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: any knowledge of media, displays or playlists.
 
+pub mod cec;
 pub mod clock;
 pub mod config_files;
 pub mod console;

@@ -41,6 +41,7 @@ use crate::{
         pictures,
         presenter::{Notice, Order},
         status,
+        tv::Remote,
     },
 };
 
@@ -115,6 +116,8 @@ pub struct Parts {
     pub connected: Vec<bool>,
     /// Where sound goes, if anywhere.
     pub sound: Option<Arc<dyn status::SoundGauge>>,
+    /// The way to the television, if it is to be switched.
+    pub tv: Option<Remote>,
     /// Who has started us.
     pub supervisor: Supervisor,
 }
@@ -214,6 +217,9 @@ impl App {
         let state = status::state(self.parts.player.snapshot().state);
         if state != self.state {
             self.state = state;
+            if state == State::Playing && self.power == Power::On {
+                self.switch_tv(Power::On);
+            }
             if state != State::Playing {
                 self.parts.supervisor.status(state.word());
             }
@@ -500,6 +506,7 @@ impl App {
             Request::Command(WireCommand::Display { power }, reply) => {
                 self.power = power;
                 self.order(Order::Power(power));
+                self.switch_tv(power);
                 log::info!("the screens are switched {}", power.word());
                 let _ = reply.send(Ok(()));
             }
@@ -598,6 +605,12 @@ impl App {
         }
     }
 
+    fn switch_tv(&self, power: Power) {
+        if let Some(tv) = &self.parts.tv {
+            tv.want(power);
+        }
+    }
+
     /// Whether a screen gets a picture.
     fn is_lit(&self, screen: usize) -> bool {
         self.parts.connected[screen] && self.power == Power::On
@@ -616,6 +629,7 @@ impl App {
                 .filter(|_| self.parts.connected[0]),
         );
         status.display.power = self.power;
+        status.display.tv = self.parts.tv.as_ref().and_then(Remote::status);
         if let Some(card) = &self.parts.card {
             status.display.card = Some(card.path.clone());
             status.display.copies = status::copies(&card.importer.copies);

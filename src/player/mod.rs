@@ -15,6 +15,7 @@ pub mod presenter;
 mod sound;
 mod start;
 mod status;
+mod tv;
 mod wav;
 
 pub use start::main;

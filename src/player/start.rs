@@ -51,6 +51,7 @@ use crate::{
         presenter::{self, Presenter, Surroundings},
         sound,
         status::SoundGauge,
+        tv::Remote,
         wav::WavCapture,
     },
 };
@@ -260,6 +261,11 @@ fn play(
         }
         Display::Virtual(_) => (DisplayDriver::Virtual, None),
     };
+    let tv = match driver {
+        DisplayDriver::Kms => Remote::start(&settings.display.cec, &settings.name)
+            .context("starting the thread for the television")?,
+        DisplayDriver::Virtual => None,
+    };
     let prepare = card
         .as_ref()
         .map(|card| card.importer.clone() as Arc<dyn Prepare>);
@@ -355,6 +361,7 @@ fn play(
         modes,
         connected,
         sound: sound.gauge,
+        tv,
         supervisor: to_supervisor,
     });
     let ending = app.run(&incoming);

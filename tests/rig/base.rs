@@ -16,7 +16,8 @@ pub enum Userland {
     Trixie,
     /// Debian 12, with GStreamer 1.22.
     Bookworm,
-    /// Debian 13 with other players.
+    /// Debian 13 with other players: for the bench.
+    #[allow(dead_code)]
     Peers,
 }
 

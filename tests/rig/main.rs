@@ -21,6 +21,7 @@ mod screens;
 mod service;
 mod silent;
 mod timing;
+mod tv;
 mod warm;
 mod wire;
 mod zero_copy;

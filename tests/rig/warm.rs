@@ -180,7 +180,11 @@ fn parcel(path: &Path) -> anyhow::Result<Vec<u8>> {
 
 /// Makes the package of the binaries that this test was built with.
 fn package(path: &Path) -> anyhow::Result<()> {
+    // Where tests/setup puts the tools that cargo installs.
+    let tools = base::cache().join("../bin");
+    let path_of = env::var("PATH").unwrap_or_default();
     let made = Command::new(env!("CARGO"))
+        .env("PATH", format!("{}:{path_of}", tools.display()))
         .args([
             "deb",
             "--no-build",

@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::domain::fit::Fit;
 use crate::domain::{
     config::values::{
-        Color, DisplayKind, FrameLimit, Hardware, HttpAddress, LogLevel, OnExit, Path, Volume,
+        Cec, Color, DisplayKind, FrameLimit, Hardware, HttpAddress, LogLevel, OnExit, Path, Volume,
     },
     ids::ScreenName,
     units::Mode,
@@ -76,6 +76,7 @@ pub struct DisplayFragment {
     pub card: Option<Path>,
     pub mode: Option<Mode>,
     pub on_exit: Option<OnExit>,
+    pub cec: Option<Cec>,
 }
 
 /// One `[[screen]]`.

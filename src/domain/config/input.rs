@@ -35,6 +35,7 @@ impl Input {
                 card: later.display.card.or(earlier.display.card),
                 mode: later.display.mode.or(earlier.display.mode),
                 on_exit: later.display.on_exit.or(earlier.display.on_exit),
+                cec: later.display.cec.or(earlier.display.cec),
             },
             screen: later.screen.or(earlier.screen),
             decoder: DecoderFragment {

@@ -67,6 +67,7 @@ pub const KEYS: &[Key] = &[
         "\"1280x720@59.94\"",
     ),
     key("display.on_exit", "\"last\"", "\"black\""),
+    key("display.cec", "\"auto\"", "\"/dev/cec1\""),
     key("screen[].name", "\"main\"", "\"left\""),
     without(
         "screen[].connector",

@@ -23,6 +23,6 @@ pub use settings::{
     Settings,
 };
 pub use values::{
-    BadDisplayKind, Color, DisplayKind, FrameLimit, Hardware, HttpAddress, LogLevel, OnExit, Path,
-    Volume,
+    BadCec, BadDisplayKind, Cec, Color, DisplayKind, FrameLimit, Hardware, HttpAddress, LogLevel,
+    OnExit, Path, Volume,
 };

@@ -6,7 +6,7 @@ use crate::domain::{
     config::{
         fragment::ScreenFragment,
         input::Input,
-        values::{Color, DisplayKind, FrameLimit, Hardware, LogLevel, OnExit, Volume},
+        values::{Cec, Color, DisplayKind, FrameLimit, Hardware, LogLevel, OnExit, Volume},
     },
     fit::Fit,
     ids::ScreenName,
@@ -70,6 +70,8 @@ pub struct DisplaySettings {
     pub mode: Option<Mode>,
     /// What is left on the screen at the end.
     pub on_exit: OnExit,
+    /// What switches the television.
+    pub cec: Cec,
 }
 
 impl DisplaySettings {
@@ -175,6 +177,7 @@ impl Input {
                 card: input.display.card.map(|path| path.as_str().into()),
                 mode: input.display.mode,
                 on_exit: input.display.on_exit.unwrap_or_default(),
+                cec: input.display.cec.unwrap_or_default(),
             },
             screens: match screens.is_empty() {
                 true => vec![ScreenSettings::named(ScreenName::new("main"))],

@@ -146,6 +146,47 @@ pub enum OnExit {
     Black,
 }
 
+/// Which HDMI-CEC adapter switches the television.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Cec {
+    /// The box's first, if it has one.
+    #[default]
+    Auto,
+    /// None: the television is left alone.
+    Never,
+    /// This device node.
+    Device(String),
+}
+
+/// What names no adapter.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected \"auto\", \"never\" or a device node, as in \"/dev/cec0\"; got {0:?}")]
+pub struct BadCec(String);
+
+impl TryFrom<String> for Cec {
+    type Error = BadCec;
+
+    fn try_from(text: String) -> Result<Self, BadCec> {
+        match text.as_str() {
+            "auto" => Ok(Cec::Auto),
+            "never" => Ok(Cec::Never),
+            path if path.starts_with('/') => Ok(Cec::Device(text)),
+            _ => Err(BadCec(text)),
+        }
+    }
+}
+
+impl From<Cec> for String {
+    fn from(cec: Cec) -> Self {
+        match cec {
+            Cec::Auto => "auto".to_owned(),
+            Cec::Never => "never".to_owned(),
+            Cec::Device(path) => path,
+        }
+    }
+}
+
 /// After how many frames a decoder is replaced by a fresh one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum FrameLimit {

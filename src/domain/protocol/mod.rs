@@ -14,5 +14,5 @@ pub use picture::PictureFormat;
 pub use status::{
     AudioStatus, CommitStatus, CopiesStatus, DisplayDriver, DisplayStatus, ErrorKind, ErrorStatus,
     ItemStatus, MemoryKind, PlaylistStatus, Power, ScreenStatus, SettingsStatus, SlotState,
-    SlotStatus, State, Status,
+    SlotStatus, State, Status, TvPower, TvStatus,
 };

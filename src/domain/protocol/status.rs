@@ -212,6 +212,39 @@ impl Power {
     }
 }
 
+/// What is known of a television.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TvPower {
+    /// It says that it is on.
+    On,
+    /// It says that it is in standby.
+    Standby,
+    /// It does not say.
+    #[default]
+    Unknown,
+}
+
+impl TvPower {
+    /// As people write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            TvPower::On => "on",
+            TvPower::Standby => "in standby",
+            TvPower::Unknown => "not known to be on or off",
+        }
+    }
+}
+
+/// The television that is reached over HDMI (CEC).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TvStatus {
+    /// The CEC adapter's device node.
+    pub adapter: String,
+    /// What is known of it.
+    pub power: TvPower,
+}
+
 /// How decoded frames came to be what the display scans out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopiesStatus {
@@ -245,6 +278,8 @@ pub struct DisplayStatus {
     pub mode: Option<Mode>,
     /// Whether the screens are switched on.
     pub power: Power,
+    /// The television; nothing where the box has no CEC adapter.
+    pub tv: Option<TvStatus>,
     /// Whether the counters are estimated, since the device has no real vblanks.
     pub estimated: bool,
     /// Vblanks that brought a frame of an item to the screen.
@@ -383,6 +418,7 @@ impl Status {
                 card: None,
                 mode,
                 power: Power::On,
+                tv: None,
                 estimated: false,
                 presented: 0,
                 late: 0,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     domain::{
         config::{DisplayKind, Settings},
-        protocol::{AudioStatus, Check, DisplayDriver, DisplayStatus},
+        protocol::{AudioStatus, Check, DisplayDriver, DisplayStatus, TvPower, TvStatus},
     },
     gst::{self, DecoderOptions, Heard, Trial},
     player::doctor::{Finding, check, in_time},
@@ -28,7 +28,10 @@ const APART: f64 = 80.0;
 /// The display and what it has counted.
 pub(super) fn display(status: &DisplayStatus, wanted: DisplayKind) -> Check {
     let mut findings = vec![match (status.kind, status.mode, wanted) {
-        (DisplayDriver::Kms, Some(mode), _) => Finding::ok(format!("a real screen, {mode}")),
+        (DisplayDriver::Kms, Some(mode), _) => {
+            let card = status.card.as_deref().unwrap_or("the card");
+            Finding::ok(format!("a real screen, {mode}, on {card}"))
+        }
         (DisplayDriver::Virtual, Some(mode), DisplayKind::Virtual) => {
             Finding::ok(format!("the display in memory, {mode}, as configured"))
         }
@@ -44,7 +47,36 @@ pub(super) fn display(status: &DisplayStatus, wanted: DisplayKind) -> Check {
         ),
     }];
     findings.push(pictures(status));
+    findings.extend(copies(status));
+    findings.extend(status.tv.as_ref().map(television));
     check("display", findings)
+}
+
+/// How frames come to the screen, once there were any.
+fn copies(status: &DisplayStatus) -> Option<Finding> {
+    let copies = status.copies;
+    let ways = [
+        (copies.imported, "from the decoder's own memory"),
+        (copies.copied, "copied"),
+        (copies.composed, "scaled or converted by the processor"),
+    ];
+    let taken: Vec<String> = ways
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!("{number} {what}"))
+        .collect();
+    (!taken.is_empty()).then(|| Finding::ok(format!("pictures: {}", taken.join(", "))))
+}
+
+fn television(tv: &TvStatus) -> Finding {
+    let told = format!("the television is {} ({})", tv.power.word(), tv.adapter);
+    match tv.power {
+        TvPower::On | TvPower::Standby => Finding::ok(told),
+        TvPower::Unknown => Finding::warn(
+            told,
+            "If it is connected: switch CEC on in its menu, or write display.cec = \"never\".",
+        ),
+    }
 }
 
 fn pictures(status: &DisplayStatus) -> Finding {
@@ -197,8 +229,9 @@ mod tests {
         DisplayStatus {
             kind: DisplayDriver::Kms,
             mode: Some("1920x1080@60".parse().expect("a mode")),
-            card: None,
+            card: Some("/dev/dri/card1".to_owned()),
             power: Power::On,
+            tv: None,
             copies: CopiesStatus::default(),
             commit: CommitStatus::default(),
             estimated: false,
@@ -217,7 +250,7 @@ mod tests {
         assert_eq!(smooth.ok, CheckResult::Ok);
         assert_eq!(
             smooth.detail,
-            "a real screen, 1920x1080@60; 10000 pictures shown, all in time"
+            "a real screen, 1920x1080@60, on /dev/dri/card1; 10000 pictures shown, all in time"
         );
         let mut status = shown();
         (status.late, status.dropped, status.missed_vblanks) = (33, 33, 33);
@@ -232,6 +265,29 @@ mod tests {
             "{rough:?}"
         );
         assert!(rough.advice.is_some());
+    }
+
+    #[test]
+    fn the_way_of_the_pictures_and_the_television_are_told() {
+        let mut status = shown();
+        (status.copies.imported, status.copies.composed) = (9_000, 1_000);
+        status.tv = Some(TvStatus {
+            adapter: "/dev/cec0".to_owned(),
+            power: TvPower::On,
+        });
+        let told = display(&status, DisplayKind::Kms);
+        assert_eq!(told.ok, CheckResult::Ok);
+        for part in [
+            "pictures: 9000 from the decoder's own memory, 1000 scaled or converted by the processor",
+            "the television is on (/dev/cec0)",
+        ] {
+            assert!(told.detail.contains(part), "{told:?}");
+        }
+        status.tv = Some(TvStatus {
+            adapter: "/dev/cec0".to_owned(),
+            power: TvPower::Unknown,
+        });
+        assert_eq!(display(&status, DisplayKind::Kms).ok, CheckResult::Warn);
     }
 
     #[test]
