@@ -452,10 +452,11 @@ fn allocated_by(showings: u64) -> AllocationInfo {
 
 #[test]
 fn presenting_neither_allocates_nor_frees_however_long_it_lasts() {
-    let (short, long) = (allocated_by(10), allocated_by(60));
-    println!("10 showings: {short:?}\n60 showings: {long:?}");
+    let (short, long) = (allocated_by(10), allocated_by(210));
+    println!("10 showings: {short:?}\n210 showings: {long:?}");
     assert_eq!(short.count_total, long.count_total, "allocations");
-    // At the end it frees what is there just then, which is some frames more or less; 50 showings are 750 frames.
+    // At the end it frees what is there just then: some frames, orders and stretches of sound, more or less. Whatever it
+    // freed of each showing would make 200 more, of each frame 3000.
     let frees = short.count_current.abs_diff(long.count_current);
-    assert!(frees <= 10, "{frees} more are freed");
+    assert!(frees < 100, "{frees} more are freed");
 }
