@@ -8,6 +8,8 @@ use std::{
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
+use crate::gst::frames;
+
 /// How decoders are chosen, from the configuration and the board.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DecoderOptions {
@@ -15,6 +17,8 @@ pub struct DecoderOptions {
     pub software_only: bool,
     /// Open a decoder anew before it has decoded this many frames (some drivers fail at a fixed number).
     pub frame_limit: Option<u64>,
+    /// The layouts, fourcc and modifier, in which the display takes frames from a decoder's own memory.
+    pub layouts: Vec<(u32, u64)>,
 }
 
 /// Puts the elements of `prefer` before all others, first named first, and never uses those of `avoid`.
@@ -46,9 +50,20 @@ pub struct Candidate {
     pub factory: gst::ElementFactory,
     /// Whether it is a piece of hardware.
     pub hardware: bool,
+    /// How its frames are taken.
+    pub taking: Taking,
 }
 
-/// The decoders that take these caps, best first.
+/// How frames are taken from a decoder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taking {
+    /// In one of these layouts of the kernel's, with nothing in between: fourcc and modifier.
+    Lent(Vec<(u32, u64)>),
+    /// In plain rows, converted where need be.
+    Plain,
+}
+
+/// The decoders that take these caps, best first. One that could lend its frames is there twice, in both ways.
 pub fn candidates(caps: &gst::Caps, options: &DecoderOptions) -> Vec<Candidate> {
     let kinds = gst::ElementFactoryType::DECODER | gst::ElementFactoryType::MEDIA_VIDEO;
     let mut found: Vec<Candidate> =
@@ -58,7 +73,12 @@ pub fn candidates(caps: &gst::Caps, options: &DecoderOptions) -> Vec<Candidate> 
             .map(|factory| {
                 let class = factory.metadata("klass").unwrap_or_default();
                 let hardware = class.contains("Hardware");
-                Candidate { factory, hardware }
+                let taking = Taking::Plain;
+                Candidate {
+                    factory,
+                    hardware,
+                    taking,
+                }
             })
             .filter(|candidate| !(candidate.hardware && options.software_only))
             .collect();
@@ -68,7 +88,18 @@ pub fn candidates(caps: &gst::Caps, options: &DecoderOptions) -> Vec<Candidate> 
         (rank > gst::Rank::PRIMARY + 500, candidate.hardware, rank)
     };
     found.sort_by_key(|candidate| std::cmp::Reverse(key(candidate)));
-    found
+    let lent = frames::lent_caps(&options.layouts);
+    let both = |plain: Candidate| {
+        let taking = Taking::Lent(options.layouts.clone());
+        let lends =
+            plain.hardware && !options.layouts.is_empty() && plain.factory.can_src_any_caps(&lent);
+        let lent = lends.then(|| Candidate {
+            taking,
+            ..plain.clone()
+        });
+        lent.into_iter().chain([plain])
+    };
+    found.into_iter().flat_map(both).collect()
 }
 
 /// After how many frames a decoder is opened anew, if at all.
@@ -110,7 +141,11 @@ pub fn tell_choice(candidate: &Candidate, caps: &gst::Caps, options: &DecoderOpt
         (false, true) => "hardware decoders are turned off",
         (false, false) => "no hardware decoder on this machine takes it",
     };
-    log::info!(codec = codec.as_str(), decoder = decoder.as_str(), why; "decoder chosen");
+    let taking = match candidate.taking {
+        Taking::Lent(_) => "lent",
+        Taking::Plain => "plain",
+    };
+    log::info!(codec = codec.as_str(), decoder = decoder.as_str(), frames = taking, why; "decoder chosen");
 }
 
 #[cfg(test)]

@@ -24,7 +24,8 @@ use crate::{
         units::MediaTime,
     },
     gst::{
-        decoders::{self, Candidate, DecoderOptions},
+        decoders::{self, Candidate, DecoderOptions, Taking},
+        frames,
         pipeline::{self, Delivered, Happening, TimeLine},
         slot::{Built, failure},
         sound,
@@ -215,19 +216,25 @@ impl Prepared {
             .create()
             .build()
             .map_err(|err| err.to_string())?;
+        let caps_of_frames = match &candidate.taking {
+            Taking::Lent(layouts) => frames::lent_caps(layouts),
+            Taking::Plain => frames::accepted_caps(),
+        };
         let sink = pipeline::frame_sink(
+            &caps_of_frames,
             feed.clone(),
             line.clone(),
             delivered.clone(),
             happenings.clone(),
         );
-        let elements = [
-            source.upcast_ref(),
-            &pipeline::element(parser)?,
-            &decoder,
-            &pipeline::element("videoconvert")?,
-            sink.upcast_ref(),
-        ];
+        let parser = pipeline::element(parser)?;
+        let convert = pipeline::element("videoconvert")?;
+        let mut elements = vec![source.upcast_ref(), &parser, &decoder];
+        // A converter takes no frames in a layout of the kernel's.
+        if candidate.taking == Taking::Plain {
+            elements.push(&convert);
+        }
+        elements.push(sink.upcast_ref());
         pipeline::chain(&pipeline, &elements)?;
 
         let common = Feeder {

@@ -14,7 +14,7 @@ use gstreamer_video as gst_video;
 use crate::{
     domain::{pacing::FrameKey, units::MediaTime},
     gst::frames,
-    os::feed::{FRAME_DEPTH, Feed, SOUND_CHANNELS, SOUND_RATE, TimedFrame},
+    os::feed::{FRAME_DEPTH, Feed, Refusal, SOUND_CHANNELS, SOUND_RATE, TimedFrame},
 };
 
 /// What happens inside a pipeline, for the thread that owns it.
@@ -108,15 +108,16 @@ fn offer_strides(sink: &gst_app::AppSink) {
     });
 }
 
-/// The end of a video chain: frames go into the feed as fast as it takes them.
+/// The end of a video chain: frames of these caps go into the feed as fast as it takes them.
 pub fn frame_sink(
+    caps: &gst::Caps,
     feed: Arc<Feed>,
     line: Arc<dyn TimeLine>,
     delivered: Arc<Delivered>,
     happenings: Sender<Happening>,
 ) -> gst_app::AppSink {
     let sink = gst_app::AppSink::builder()
-        .caps(&frames::accepted_caps())
+        .caps(caps)
         .sync(false)
         .max_buffers(1)
         .build();
@@ -168,7 +169,13 @@ pub fn frame_sink(
             key,
             frame: Arc::new(frame),
         })
-        .map_err(|_| gst::FlowError::Flushing)?;
+        .map_err(|refusal| match refusal {
+            Refusal::Closed => gst::FlowError::Flushing,
+            Refusal::Unfit(message) => {
+                let _ = happenings.send(Happening::BadFrame(message));
+                gst::FlowError::Error
+            }
+        })?;
         if prerolled.fetch_add(1, Ordering::Relaxed) + 1 == FRAME_DEPTH as u64 {
             let _ = happenings.send(Happening::Prerolled);
         }

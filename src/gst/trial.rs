@@ -74,7 +74,11 @@ pub fn trial(clip: &[u8], options: &DecoderOptions, limit: Duration) -> Result<T
         load: LoadId(0),
         source: Source::File(format!("/proc/self/fd/{}", file.as_raw_fd()).into()),
         cap: None,
-        decoders: options.clone(),
+        // The picture is looked at, so it has to come in plain rows.
+        decoders: DecoderOptions {
+            layouts: Vec::new(),
+            ..options.clone()
+        },
     };
     let (sender, news) = channel();
     let check = None::<fn() -> Result<(), Failure>>;

@@ -19,6 +19,7 @@ use crate::{
     },
     gst::{
         decoders::DecoderOptions,
+        frames,
         line::Line,
         pipeline::{self, Delivered, Happening},
         slot::{Built, failure},
@@ -108,6 +109,7 @@ impl Branches {
     fn add_picture(&self, pipeline: &gst::Pipeline, pad: &gst::Pad) -> Result<(), String> {
         let delivered = Arc::new(Delivered::default());
         let sink = pipeline::frame_sink(
+            &frames::accepted_caps(),
             self.feed.clone(),
             self.line.clone(),
             delivered,

@@ -1,28 +1,17 @@
 //! What a plane can scan out: pixel formats and the modifiers of their layout in memory.
 
 use crate::os::frame::PixelFormat;
-
-/// The modifier of rows one after the other: `DRM_FORMAT_MOD_LINEAR`.
-pub const LINEAR: u64 = 0;
+pub use crate::os::frame::{LINEAR, fourcc};
 
 /// `DRM_FORMAT_MOD_INVALID`: the driver knows the layout, nobody else.
 pub const IMPLICIT: u64 = 0x00ff_ffff_ffff_ffff;
-
-/// A DRM fourcc code from its four letters.
-pub const fn fourcc(letters: [u8; 4]) -> u32 {
-    u32::from_le_bytes(letters)
-}
 
 /// `XR24`: bytes B, G, R, X in this order. Every KMS driver takes it on its primary plane.
 pub const XRGB8888: u32 = fourcc(*b"XR24");
 
 /// The fourcc code of a frame's format.
 pub fn of(format: PixelFormat) -> u32 {
-    fourcc(match format {
-        PixelFormat::Yu12 => *b"YU12",
-        PixelFormat::Nv12 => *b"NV12",
-        PixelFormat::Abgr8888 => *b"AB24",
-    })
+    format.fourcc()
 }
 
 /// The pairs of format and modifier that a plane takes.
@@ -34,6 +23,12 @@ impl Formats {
     pub fn without_modifiers(formats: &[u32]) -> Self {
         let both = |format: &u32| [(*format, LINEAR), (*format, IMPLICIT)];
         Self(formats.iter().flat_map(both).collect())
+    }
+
+    /// Just these pairs.
+    #[cfg(test)]
+    pub fn of_pairs(pairs: &[(u32, u64)]) -> Self {
+        Self(pairs.to_vec())
     }
 
     /// Reads the blob of the plane property `IN_FORMATS` (`struct drm_format_modifier_blob`, drm_mode.h, version 1).

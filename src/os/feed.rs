@@ -7,7 +7,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -15,7 +15,7 @@ use crate::{
     domain::pacing::{FrameKey, Traits},
     os::{
         doorbell::Doorbell,
-        frame::{Frame, Prepare},
+        frame::{Frame, Prepare, Way},
         mailbox::{Closed, Mailbox},
     },
 };
@@ -49,6 +49,16 @@ pub struct Feed {
     pub sound: SoundQueue,
     restart: AtomicU64,
     display: Option<Target>,
+    lent: AtomicBool,
+}
+
+/// Why a feed does not take a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nobody wants the medium any more.
+    Closed,
+    /// The display can never show such a frame, for this reason.
+    Unfit(String),
 }
 
 /// The head of a display on which a feed's frames will be.
@@ -69,15 +79,26 @@ impl Feed {
             sound: SoundQueue::new(bell),
             restart: AtomicU64::new(0),
             display: target,
+            lent: AtomicBool::new(false),
         }
     }
 
     /// Makes a frame ready and posts it; waits for room.
-    pub fn post(&self, frame: TimedFrame) -> Result<u64, Closed> {
+    pub fn post(&self, frame: TimedFrame) -> Result<u64, Refusal> {
         if let Some(target) = &self.display {
-            target.display.prepare(target.head, &frame.frame);
+            let way = target.display.prepare(target.head, &frame.frame);
+            let way = way.map_err(|err| Refusal::Unfit(err.to_string()))?;
+            self.lent.store(way == Way::Lent, Ordering::Relaxed);
         }
-        self.frames.post(frame)
+        self.frames.post(frame).map_err(|Closed| Refusal::Closed)
+    }
+
+    /// How its latest frame comes to the screen.
+    pub fn way(&self) -> Way {
+        match self.lent.load(Ordering::Relaxed) {
+            true => Way::Lent,
+            false => Way::Copied,
+        }
     }
 
     /// Asks the source to begin the medium anew, as this round.

@@ -5,11 +5,20 @@
 
 use std::{
     any::Any,
+    io,
     os::fd::BorrowedFd,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use crate::domain::units::Size;
+
+/// The modifier of rows one after the other: `DRM_FORMAT_MOD_LINEAR`.
+pub const LINEAR: u64 = 0;
+
+/// A DRM fourcc code from its four letters.
+pub const fn fourcc(letters: [u8; 4]) -> u32 {
+    u32::from_le_bytes(letters)
+}
 
 /// How the pixels of a frame are stored, named by the kernel's DRM fourcc codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +32,15 @@ pub enum PixelFormat {
 }
 
 impl PixelFormat {
+    /// The kernel's code.
+    pub fn fourcc(self) -> u32 {
+        fourcc(match self {
+            PixelFormat::Yu12 => *b"YU12",
+            PixelFormat::Nv12 => *b"NV12",
+            PixelFormat::Abgr8888 => *b"AB24",
+        })
+    }
+
     /// How many planes a frame has.
     pub fn planes(self) -> usize {
         match self {
@@ -53,16 +71,30 @@ pub struct Frame {
     pub aspect: Size,
     /// How pixels are stored.
     pub format: PixelFormat,
+    /// In which tiling: [`LINEAR`] where rows lie one after the other, else a modifier of the kernel's
+    /// (`drm_fourcc.h`) that says how, and nobody but hardware can read it.
+    pub modifier: u64,
     /// Bytes from one row to the next, for each plane.
     pub strides: [usize; 3],
     backing: Box<dyn Backing>,
     prepared: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
 }
 
+/// How a frame comes to the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The display reads the memory in which it was made.
+    Lent,
+    /// By a copy, or not at all.
+    Copied,
+}
+
 /// Makes frames ready for a display, on the thread that made them.
 pub trait Prepare: Send + Sync {
     /// Does what can be done before a frame is due on head `head`, and leaves it with [`Frame::set_prepared`].
-    fn prepare(&self, head: usize, frame: &Frame);
+    ///
+    /// Tells how the frame comes to the screen. Fails if it can never be shown.
+    fn prepare(&self, head: usize, frame: &Frame) -> io::Result<Way>;
 }
 
 impl Frame {
@@ -78,10 +110,16 @@ impl Frame {
             size,
             aspect,
             format,
+            modifier: LINEAR,
             strides,
             backing,
             prepared: Mutex::new(None),
         }
+    }
+
+    /// The same in a tiling.
+    pub fn tiled(self, modifier: u64) -> Self {
+        Self { modifier, ..self }
     }
 
     /// A frame of RGBA bytes (row-major, no padding).

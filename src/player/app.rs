@@ -24,14 +24,15 @@ use crate::{
         player::Player,
         playlist::Playlist,
         protocol::{
-            DisplayDriver, Event as Told, EventKind, ItemStatus, Power, State, Status, WireCommand,
+            DisplayDriver, Event as Told, EventKind, ItemStatus, MemoryKind, Power, State, Status,
+            WireCommand,
         },
         sequencer::{Card, Failure, FailureKind, Input, Output, Report, SlotEvent},
         units::Mode,
     },
     gst::SlotNews,
     kms::atomic::Importer,
-    os::{doorbell::Doorbell, supervisor::Supervisor},
+    os::{doorbell::Doorbell, frame::Way, supervisor::Supervisor},
     player::{
         cards,
         changes::Changes,
@@ -312,7 +313,8 @@ impl App {
         match cards::draw(card, &self.parts.settings, &snapshot, mode.size) {
             Ok(frame) => {
                 if let Some(display) = &self.parts.loader.display {
-                    display.prepare(screen.0, &frame);
+                    // A card lies in plain rows, which every display takes.
+                    let _ = display.prepare(screen.0, &frame);
                 }
                 self.order(Order::Card(screen, Arc::new(frame)));
             }
@@ -640,7 +642,12 @@ impl App {
                 .held
                 .values()
                 .find(|held| held.screen.0 == screen && held.slot == slot)?;
-            held.decoder.clone()
+            let decoder = held.decoder.clone()?;
+            let memory = match held.loaded.feed().way() {
+                Way::Lent => MemoryKind::Dmabuf,
+                Way::Copied => MemoryKind::System,
+            };
+            Some((decoder, memory))
         };
         status::fill(&mut status, &self.parts.player.snapshot(), decoder);
         status::gauge(&mut status, &self.parts.gauges, self.parts.sound.as_deref());

@@ -330,6 +330,10 @@ fn play(
             FrameLimit::None => None,
             FrameLimit::Frames(limit) => Some(limit),
         },
+        layouts: card
+            .as_ref()
+            .map(|card| card.importer.layouts())
+            .unwrap_or_default(),
     };
     let screen = modes
         .iter()

@@ -37,11 +37,11 @@ pub fn state(state: player::State) -> State {
     }
 }
 
-/// Fills in what the rules know. `decoder` names the decoder of a screen's slot.
+/// Fills in what the rules know. `decoder` names the decoder of a screen's slot, and where its frames lie.
 pub fn fill(
     status: &mut Status,
     snapshot: &Snapshot,
-    decoder: impl Fn(usize, SlotId) -> Option<String>,
+    decoder: impl Fn(usize, SlotId) -> Option<(String, MemoryKind)>,
 ) {
     status.state = state(snapshot.state);
     status.position = snapshot.position;
@@ -64,11 +64,11 @@ pub fn fill(
             status.slot = slot.slot;
             status.state = slot_state(slot.state);
             status.item = slot.item.as_ref().map(|item| item.id.clone());
-            status.decoder = decoder(number, slot.slot).filter(|_| slot.item.is_some());
-            status.memory = match status.decoder {
-                Some(_) => MemoryKind::System,
-                None => MemoryKind::None,
-            };
+            (status.decoder, status.memory) = decoder(number, slot.slot)
+                .filter(|_| slot.item.is_some())
+                .map_or((None, MemoryKind::None), |(decoder, memory)| {
+                    (Some(decoder), memory)
+                });
         }
     }
     if let Some(screen) = status.screens.iter().find(|screen| screen.item.is_some()) {

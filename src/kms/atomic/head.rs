@@ -6,7 +6,7 @@ use crate::{
     domain::units::{MediaTime, Mode, Rate, Size},
     kms::{
         atomic::{
-            import::Ready,
+            ready::Ready,
             route::{Route, Wish},
         },
         scene::Scene,
@@ -88,6 +88,12 @@ impl Head {
     /// Whether what is committed goes to the kernel.
     pub(super) fn is_driven(&self, master: bool) -> bool {
         master && self.route.is_some() && self.light != Light::Off
+    }
+
+    /// Whether a plane, by its place, may show something of what is on the screen.
+    pub(super) fn may_show_on(&self, plane: usize) -> bool {
+        let shown = self.shown.as_ref().and_then(|shown| shown.ready.as_ref());
+        shown.is_none_or(|ready| ready.on(plane).is_some())
     }
 
     /// Whether its vblanks come from the clock.

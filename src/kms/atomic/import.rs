@@ -1,4 +1,4 @@
-//! From frames to framebuffers: the ladder of what a head can show, and the way each frame goes down it.
+//! From frames to framebuffers: the way each frame goes down the ladder.
 //!
 //! It runs on the threads that make frames, so that the presenter finds them ready.
 
@@ -22,14 +22,16 @@ use crate::{
         atomic::{
             card::Card,
             framebuffer::{Framebuffer, Gem, Layout, Pool, Pooled},
+            ladder::{self, Background, Form, Rung, Shape},
             objects::Plane,
+            ready::{Backdrop, Held, Ready, put, turn_off},
             request::Request,
         },
         compose::{Canvas, Composer},
         formats::{self, XRGB8888},
-        scene::{Layer, OPAQUE, Scene},
+        scene::{Layer, Scene},
     },
-    os::frame::{Frame, PixelFormat, Prepare},
+    os::frame::{Frame, PixelFormat, Prepare, Way},
 };
 
 /// `DRM_MODE_ATOMIC_TEST_ONLY`.
@@ -39,43 +41,6 @@ pub(super) const ALLOW_MODESET: u32 = 0x0400;
 
 /// How many imported framebuffers are remembered: more than any decoder has buffers.
 const REMEMBERED: usize = 64;
-
-/// The steps of the ladder, best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rung {
-    /// The plane shows the frame as it is: a decoder's memory without a copy, or a copy of the frame as it is.
-    Direct {
-        /// Which plane, by its place.
-        plane: usize,
-    },
-    // The GL composer comes here.
-    /// Scaled and converted by the CPU to the size at which it is shown.
-    Scaled {
-        /// Which plane, by its place.
-        plane: usize,
-        /// The plane's format.
-        format: u32,
-    },
-    /// The whole screen drawn by the CPU.
-    Whole {
-        /// Which plane, by its place.
-        plane: usize,
-        /// The plane's format.
-        format: u32,
-    },
-}
-
-/// What decides on the rung.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Shape {
-    format: PixelFormat,
-    in_dma_buf: bool,
-    size: Size,
-    source: Rect,
-    target: Rect,
-    /// The background is seen and is not black.
-    painted: bool,
-}
 
 /// What a head is, as far as frames are concerned.
 pub(super) struct View {
@@ -94,6 +59,7 @@ pub(super) struct View {
     /// Properties that a test needs as long as the head is dark: connector, mode, active.
     pub modeset: Vec<(u32, u32, u64)>,
     ladder: Vec<(Shape, Rung)>,
+    backdrop: Option<Arc<Backdrop>>,
 }
 
 impl View {
@@ -107,39 +73,13 @@ impl View {
             planes,
             modeset: Vec::new(),
             ladder: Vec::new(),
+            backdrop: None,
         }
     }
 
     /// Other circumstances: every shape is to be tested anew.
     pub(super) fn forget(&mut self) {
         self.ladder.clear();
-    }
-}
-
-/// A frame as a framebuffer, ready for a commit.
-pub struct Ready {
-    head: usize,
-    /// Where the frame was to be when it was made ready.
-    asked: (Rect, Rect),
-    /// The plane's place.
-    pub(super) plane: usize,
-    pub(super) source: Rect,
-    pub(super) target: Rect,
-    held: Held,
-}
-
-enum Held {
-    Imported(Arc<Framebuffer>),
-    Copied(Pooled),
-}
-
-impl Ready {
-    /// The framebuffer.
-    pub fn framebuffer(&self) -> Option<&Framebuffer> {
-        match &self.held {
-            Held::Imported(framebuffer) => Some(framebuffer),
-            Held::Copied(pooled) => pooled.framebuffer(),
-        }
     }
 }
 
@@ -176,6 +116,11 @@ pub struct Importer {
     pub copies: Copies,
 }
 
+/// What is answered where a head is not there.
+fn gone() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "there is no such head")
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -204,6 +149,21 @@ impl Importer {
         &self.planes[place]
     }
 
+    /// The layouts, fourcc and modifier, in which some plane takes a decoder's frames.
+    pub fn layouts(&self) -> Vec<(u32, u64)> {
+        let known = [PixelFormat::Nv12, PixelFormat::Yu12].map(formats::of);
+        let all = self.planes.iter().flat_map(|plane| plane.formats.pairs());
+        let ours = all
+            .filter(|(format, modifier)| known.contains(format) && *modifier != formats::IMPLICIT);
+        let mut layouts = Vec::new();
+        for layout in ours {
+            if !layouts.contains(layout) {
+                layouts.push(*layout);
+            }
+        }
+        layouts
+    }
+
     pub(super) fn card(&self) -> &Card {
         &self.card
     }
@@ -219,10 +179,6 @@ impl Importer {
 
     /// A black picture of a head's size.
     pub(super) fn blank(&self, head: usize, plane: usize, size: Size) -> io::Result<Ready> {
-        let mut pooled = self.pool.take(size, XRGB8888)?;
-        if let Some((_, bytes)) = pooled.bytes_mut() {
-            bytes.fill(0);
-        }
         let whole = Rect::whole(size);
         Ok(Ready {
             head,
@@ -230,8 +186,43 @@ impl Importer {
             plane,
             source: whole,
             target: whole,
-            held: Held::Copied(pooled),
+            held: Held::Copied(self.painted(size, [0; 3])?),
+            under: None,
         })
+    }
+
+    /// A picture of one colour.
+    fn painted(&self, size: Size, colour: [u8; 3]) -> io::Result<Pooled> {
+        let mut pooled = self.pool.take(size, XRGB8888)?;
+        let [red, green, blue] = colour;
+        if let Some((_, bytes)) = pooled.bytes_mut() {
+            let pixels = bytes.chunks_exact_mut(4);
+            pixels.for_each(|pixel| pixel.copy_from_slice(&[blue, green, red, u8::MAX]));
+        }
+        Ok(pooled)
+    }
+
+    /// What lies beneath a head's frames, drawn once.
+    fn backdrop(&self, head: usize, plane: usize) -> io::Result<Arc<Backdrop>> {
+        let (size, colour) = {
+            let heads = lock(&self.heads);
+            let view = heads.get(head).ok_or_else(gone)?;
+            if let Some(known) = &view.backdrop
+                && (known.plane, known.size, known.colour) == (plane, view.screen, view.background)
+            {
+                return Ok(known.clone());
+            }
+            (view.screen, view.background)
+        };
+        let held = self.painted(size, colour)?;
+        let made = Arc::new(Backdrop {
+            plane,
+            size,
+            colour,
+            held,
+        });
+        self.change(head, |view| view.backdrop = Some(made.clone()));
+        Ok(made)
     }
 
     /// Changes what is known of a head.
@@ -256,10 +247,10 @@ impl Importer {
     fn make(&self, head: usize, frame: &Frame, asked: (Rect, Rect)) -> io::Result<Arc<Ready>> {
         let rung = self.rung(head, frame, asked)?;
         let ready = Arc::new(self.by(rung, head, frame, asked)?);
-        let count = match (rung, &ready.held) {
-            (Rung::Direct { .. }, Held::Imported(_)) => &self.copies.imported,
-            (Rung::Direct { .. }, Held::Copied(_)) => &self.copies.copied,
-            (Rung::Scaled { .. } | Rung::Whole { .. }, _) => &self.copies.composed,
+        let count = match (rung.form, &ready.held) {
+            (Form::Direct, Held::Imported(_)) => &self.copies.imported,
+            (Form::Direct, Held::Copied(_)) => &self.copies.copied,
+            (Form::Scaled { .. } | Form::Whole { .. }, _) => &self.copies.composed,
         };
         count.fetch_add(1, Ordering::Relaxed);
         frame.set_prepared(ready.clone());
@@ -268,38 +259,45 @@ impl Importer {
 
     /// The best rung for a shape, by test where it is new.
     fn rung(&self, head: usize, frame: &Frame, asked: (Rect, Rect)) -> io::Result<Rung> {
-        let gone = || io::Error::new(io::ErrorKind::NotFound, "there is no such head");
         let (shape, planes, screen) = {
             let heads = lock(&self.heads);
             let view = heads.get(head).ok_or_else(gone)?;
+            let is_given =
+                view.background == [0; 3] || view.paints || asked.1 == Rect::whole(view.screen);
             let shape = Shape {
                 format: frame.format,
+                modifier: frame.modifier,
                 in_dma_buf: frame.dma_buf(0).is_some(),
                 size: frame.size,
                 source: asked.0,
                 target: asked.1,
-                painted: view.background != [0; 3]
-                    && !view.paints
-                    && asked.1 != Rect::whole(view.screen),
+                background: match is_given {
+                    true => Background::Given,
+                    false => Background::Ours,
+                },
             };
             if let Some((_, rung)) = view.ladder.iter().find(|(known, _)| *known == shape) {
                 return Ok(*rung);
             }
             (shape, view.planes.clone(), view.screen)
         };
-        let primary = *planes.first().ok_or_else(gone)?;
-        let rung = self
-            .candidates(&shape, &planes)
-            .into_iter()
-            .find(|rung| {
-                self.by(*rung, head, frame, asked)
-                    .and_then(|ready| self.test(head, &ready))
-                    .is_ok()
-            })
-            .unwrap_or(Rung::Whole {
-                plane: primary,
-                format: self.drawable(primary),
-            });
+        let candidates = ladder::candidates(&shape, &planes, &self.planes);
+        // The last one always works, and need not be asked for.
+        let last = candidates.last().copied();
+        let last = last.filter(|last| matches!(last.form, Form::Whole { .. }));
+        let able = |rung: &Rung| {
+            let ready = self.by(*rung, head, frame, asked);
+            ready.and_then(|ready| self.test(head, &ready)).is_ok()
+        };
+        let untiled = || {
+            let message = format!(
+                "the display shows no {} frames of {:?} with the modifier {:#x} at {}",
+                frame.size, frame.format, frame.modifier, screen
+            );
+            io::Error::new(io::ErrorKind::Unsupported, message)
+        };
+        let tried = candidates.into_iter().filter(|rung| Some(*rung) != last);
+        let rung = tried.into_iter().find(able).or(last).ok_or_else(untiled)?;
         log::info!(
             "{} {:?} to {} on {}: {rung:?}",
             frame.size,
@@ -316,65 +314,46 @@ impl Importer {
         Ok(rung)
     }
 
-    fn candidates(&self, shape: &Shape, planes: &[usize]) -> Vec<Rung> {
-        if shape.painted {
-            return Vec::new();
-        }
-        let format = match shape.format {
-            PixelFormat::Abgr8888 => XRGB8888,
-            format => formats::of(format),
-        };
-        let able = |plane: &&usize| self.planes[**plane].formats.has_linear(format);
-        let direct = planes.iter().filter(able);
-        let direct = direct.map(|plane| Rung::Direct { plane: *plane });
-        let scaled = planes.iter().map(|plane| Rung::Scaled {
-            plane: *plane,
-            format: self.drawable(*plane),
-        });
-        direct.chain(scaled).collect()
-    }
-
-    /// The format in which the CPU draws for a plane: what the composer has, or what every plane takes.
-    fn drawable(&self, plane: usize) -> u32 {
-        let yuv = formats::of(PixelFormat::Yu12);
-        match self.planes[plane].formats.has_linear(yuv) {
-            true => yuv,
-            false => XRGB8888,
-        }
-    }
-
     fn by(&self, rung: Rung, head: usize, frame: &Frame, asked: (Rect, Rect)) -> io::Result<Ready> {
-        let (plane, held, source, target) = match rung {
-            Rung::Direct { plane } => {
+        let (held, source, target) = match rung.form {
+            Form::Direct => {
                 let held = match self.import(frame) {
                     Ok(framebuffer) => Held::Imported(framebuffer),
                     Err(_) => Held::Copied(self.copy(frame)?),
                 };
-                (plane, held, asked.0, asked.1)
+                (held, asked.0, asked.1)
             }
-            Rung::Scaled { plane, format } => {
+            Form::Scaled { format } => {
                 let size = Size::new(asked.1.width, asked.1.height);
                 let whole = Rect::whole(size);
                 let held = self.compose(frame, asked.0, whole, size, [0; 3], format)?;
-                (plane, Held::Copied(held), whole, asked.1)
+                (Held::Copied(held), whole, asked.1)
             }
-            Rung::Whole { plane, format } => {
+            Form::Whole { format } => {
                 let (screen, background) = {
                     let heads = lock(&self.heads);
                     (heads[head].screen, heads[head].background)
                 };
                 let held = self.compose(frame, asked.0, asked.1, screen, background, format)?;
                 let whole = Rect::whole(screen);
-                (plane, Held::Copied(held), whole, whole)
+                (Held::Copied(held), whole, whole)
             }
+        };
+        let under = match rung.under {
+            Some(under) => {
+                let standing = self.planes[rung.plane].over(&self.planes[under]);
+                Some((self.backdrop(head, under)?, standing))
+            }
+            None => None,
         };
         Ok(Ready {
             head,
             asked,
-            plane,
+            plane: rung.plane,
             source,
             target,
             held,
+            under,
         })
     }
 
@@ -387,10 +366,13 @@ impl Importer {
             for (object, property, value) in &view.modeset {
                 request.set(*object, *property, *value);
             }
-            for place in view.planes.iter().filter(|place| **place != ready.plane) {
-                turn_off(&mut request, &self.planes[*place]);
+            for place in &view.planes {
+                let plane = &self.planes[*place];
+                match ready.on(*place) {
+                    Some(placed) => put(&mut request, plane, view.crtc, &placed),
+                    None => turn_off(&mut request, plane),
+                }
             }
-            put(&mut request, &self.planes[ready.plane], view.crtc, ready);
             !view.modeset.is_empty()
         };
         let flags = TEST_ONLY | if dark { ALLOW_MODESET } else { 0 };
@@ -405,7 +387,7 @@ impl Importer {
         let mut layout = Layout {
             size: frame.size,
             format: formats::of(frame.format),
-            modifier: formats::LINEAR,
+            modifier: frame.modifier,
             pitches: [0; 4],
             offsets: [0; 4],
         };
@@ -528,14 +510,22 @@ impl Importer {
 }
 
 impl Prepare for Importer {
-    fn prepare(&self, head: usize, frame: &Frame) {
+    fn prepare(&self, head: usize, frame: &Frame) -> io::Result<Way> {
         let asked = {
             let heads = lock(&self.heads);
-            let Some(view) = heads.get(head) else { return };
+            let view = heads.get(head).ok_or_else(gone)?;
+            if view.planes.is_empty() {
+                // A head without a screen: what comes now goes into the void.
+                return Ok(Way::Copied);
+            }
             fit::lay(frame.size, frame.aspect, view.screen, view.fit)
         };
-        // What fails here is tried again by the presenter, which tells of it.
-        let _ = self.make(head, frame, asked);
+        match self.make(head, frame, asked) {
+            Ok(ready) if matches!(ready.held, Held::Imported(_)) => Ok(Way::Lent),
+            Err(err) if err.kind() == io::ErrorKind::Unsupported => Err(err),
+            // What else fails here is tried again by the presenter, which tells of it.
+            Ok(_) | Err(_) => Ok(Way::Copied),
+        }
     }
 }
 
@@ -543,37 +533,6 @@ fn swap_red_and_blue(source: &[u8], target: &mut [u8]) {
     for (source, target) in source.chunks_exact(4).zip(target.chunks_exact_mut(4)) {
         target.copy_from_slice(&[source[2], source[1], source[0], 255]);
     }
-}
-
-/// Puts a framebuffer onto a plane.
-pub(super) fn put(request: &mut Request, plane: &Plane, crtc: u32, ready: &Ready) {
-    let Some(framebuffer) = ready.framebuffer() else {
-        return;
-    };
-    let properties = &plane.properties;
-    request.set(plane.id, properties.fb_id, framebuffer.id.into());
-    request.set(plane.id, properties.crtc_id, crtc.into());
-    let sides = |rect: Rect| [rect.x, rect.y, rect.width, rect.height].map(u64::from);
-    for (property, side) in properties.src.into_iter().zip(sides(ready.source)) {
-        // SRC_* are 16.16 fixed point numbers.
-        request.set(plane.id, property, side << 16);
-    }
-    for (property, side) in properties.crtc.into_iter().zip(sides(ready.target)) {
-        request.set(plane.id, property, side);
-    }
-    request.set_if(plane.id, properties.alpha, OPAQUE.into());
-    for (property, value) in [properties.color_encoding, properties.color_range]
-        .into_iter()
-        .flatten()
-    {
-        request.set(plane.id, property, value);
-    }
-}
-
-/// Turns a plane off.
-pub(super) fn turn_off(request: &mut Request, plane: &Plane) {
-    request.set(plane.id, plane.properties.fb_id, 0);
-    request.set(plane.id, plane.properties.crtc_id, 0);
 }
 
 /// The only layer of a scene, if there is just one.

@@ -10,10 +10,12 @@ mod framebuffer;
 mod head;
 mod hotplug;
 mod import;
+mod ladder;
 mod objects;
 mod opening;
 mod power;
 mod readback;
+mod ready;
 mod request;
 mod route;
 mod time;
@@ -33,8 +35,9 @@ use self::{
     card::Card,
     head::{Head, Latch, Light},
     hotplug::Hotplug,
-    import::{ALLOW_MODESET, Ready, View, only_layer, put, turn_off},
+    import::{ALLOW_MODESET, View, only_layer},
     objects::Objects,
+    ready::{Ready, put, turn_off},
     request::Request,
     route::Route,
 };
@@ -274,10 +277,10 @@ impl KmsAtomic {
         request.set_if(route.crtc.id, route.crtc.background, background);
         for place in &route.planes {
             let plane = self.importer.plane(*place);
-            if *place == ready.plane {
-                put(request, plane, route.crtc.id, ready);
-            } else if dark || state.shown.is_none() {
-                turn_off(request, plane);
+            match ready.on(*place) {
+                Some(placed) => put(request, plane, route.crtc.id, &placed),
+                None if dark || state.may_show_on(*place) => turn_off(request, plane),
+                None => {}
             }
         }
         if !dark {

@@ -172,8 +172,19 @@ pub struct Plane {
     pub properties: PlaneProperties,
 }
 
+/// How near to the viewer a plane is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Zpos {
+    /// The property's number.
+    pub property: u32,
+    /// Where the plane is.
+    pub value: u64,
+    /// The highest place that it may be given; nothing where it cannot be moved.
+    pub most: Option<u64>,
+}
+
 /// The numbers of a plane's properties.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 #[allow(missing_docs)] // They are the kernel's names in lower case.
 pub struct PlaneProperties {
     pub fb_id: u32,
@@ -181,6 +192,7 @@ pub struct PlaneProperties {
     pub src: [u32; 4],
     pub crtc: [u32; 4],
     pub alpha: Option<u32>,
+    pub zpos: Option<Zpos>,
     pub color_encoding: Option<(u32, u64)>,
     pub color_range: Option<(u32, u64)>,
 }
@@ -230,6 +242,7 @@ impl Plane {
                     properties.need("CRTC_H")?,
                 ],
                 alpha: properties.find("alpha"),
+                zpos: zpos(card, &properties),
                 color_encoding: choice("COLOR_ENCODING", "ITU-R BT.709 YCbCr"),
                 color_range: choice("COLOR_RANGE", "YCbCr limited range"),
             },
@@ -237,12 +250,13 @@ impl Plane {
     }
 }
 
-/// Where a plane is now: the part of its framebuffer that is seen, in whole pixels, and where it is on the screen.
+/// Where a plane is now: the part of its framebuffer that is seen, in whole pixels, where it is on the screen, and how
+/// near to the viewer, if the driver tells.
 pub(super) fn values_of(
     card: &Card,
     handle: plane::Handle,
     plane: &Plane,
-) -> io::Result<(Rect, Rect)> {
+) -> io::Result<(Rect, Rect, Option<u64>)> {
     let set = card.get_properties(handle)?;
     let value = |number: u32| {
         let found = set.iter().find(|(handle, _)| u32::from(**handle) == number);
@@ -250,7 +264,26 @@ pub(super) fn values_of(
     };
     // SRC_* are 16.16 fixed point numbers.
     let source = plane.properties.src.map(|number| value(number) >> 16);
-    Ok((rect(source), rect(plane.properties.crtc.map(value))))
+    let target = rect(plane.properties.crtc.map(value));
+    let zpos = plane.properties.zpos.map(|zpos| value(zpos.property));
+    Ok((rect(source), target, zpos))
+}
+
+/// The place of a plane among those above each other.
+fn zpos(card: &Card, properties: &Properties) -> Option<Zpos> {
+    let number = properties.find("zpos")?;
+    let value = properties.value("zpos")?;
+    let info = card.get_property(property::Handle::from(NonZeroU32::new(number)?));
+    let info = info.ok()?;
+    let most = match info.value_type() {
+        property::ValueType::UnsignedRange(_, most) if info.mutable() => Some(*most),
+        _ => None,
+    };
+    Some(Zpos {
+        property: number,
+        value,
+        most,
+    })
 }
 
 /// A property and the value that has this name in it.

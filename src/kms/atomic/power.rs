@@ -8,9 +8,9 @@ use crate::{
     domain::{config::OnExit, protocol::Power},
     kms::atomic::{
         KmsAtomic, Mastery,
-        framebuffer::Framebuffer,
         head::Light,
-        import::{ALLOW_MODESET, put, turn_off},
+        import::ALLOW_MODESET,
+        ready::{Ready, put, turn_off},
     },
     os::clock,
 };
@@ -73,12 +73,10 @@ impl KmsAtomic {
                 .heads
                 .iter()
                 .flat_map(|head| [&head.pending, &head.shown]);
-            for ready in latches.flatten().filter_map(|latch| latch.ready.as_ref()) {
-                ready
-                    .framebuffer()
-                    .into_iter()
-                    .for_each(Framebuffer::abandon);
-            }
+            latches
+                .flatten()
+                .filter_map(|latch| latch.ready.as_deref())
+                .for_each(Ready::abandon);
             return;
         }
         for number in 0..self.heads.len() {
@@ -92,21 +90,16 @@ impl KmsAtomic {
             let black = self.importer.blank(number, *place, head.mode.size);
             let done = black.and_then(|black| {
                 self.request.clear();
-                for place in &route.planes[1..] {
-                    turn_off(&mut self.request, self.importer.plane(*place));
+                for place in &route.planes {
+                    let plane = self.importer.plane(*place);
+                    match black.on(*place) {
+                        Some(placed) => put(&mut self.request, plane, route.crtc.id, &placed),
+                        None => turn_off(&mut self.request, plane),
+                    }
                 }
-                put(
-                    &mut self.request,
-                    self.importer.plane(*place),
-                    route.crtc.id,
-                    &black,
-                );
                 // Without NONBLOCK it waits for the flip that is on its way.
                 self.request.commit(self.card.as_fd(), ALLOW_MODESET)?;
-                black
-                    .framebuffer()
-                    .into_iter()
-                    .for_each(Framebuffer::abandon);
+                black.abandon();
                 Ok(())
             });
             if let Err(err) = done {

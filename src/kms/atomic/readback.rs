@@ -44,6 +44,7 @@ impl Importer {
                 layers.try_push(layer).map_err(too_many)?;
             }
         }
+        layers.sort_by_key(|layer: &Layer| layer.z);
         match layers.is_empty() {
             true => Err(io::Error::new(
                 io::ErrorKind::NotFound,
@@ -84,13 +85,13 @@ impl Importer {
                 break;
             }
         }
-        Ok(found.map(|(frame, (source, target))| Layer {
+        Ok(found.map(|(frame, (source, target, zpos))| Layer {
             plane: plane.id,
             frame: Arc::new(frame),
             source,
             target,
             alpha: OPAQUE,
-            z,
+            z: zpos.and_then(|zpos| zpos.try_into().ok()).unwrap_or(z),
         }))
     }
 }
