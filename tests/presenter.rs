@@ -290,8 +290,27 @@ fn a_refused_scene_is_told_and_the_next_one_comes_on() {
         .filter(|notice| matches!(notice, Notice::Refused(..)))
         .count();
     assert_eq!(refused, 2);
-    assert!((297..=300).contains(&counters.presented), "{counters:?}");
+    assert!((297..=299).contains(&counters.presented), "{counters:?}");
     assert!(matches!(told.last(), Some(Notice::Finished)));
+}
+
+#[test]
+fn a_commit_that_has_to_wait_brings_its_picture_a_vblank_later_and_is_counted() {
+    let busy = |at| (at, Fault::Busy);
+    let faults = [50, 51, 52, 53, 200, 301, 401].map(busy).to_vec();
+    let (counters, told) = ten_seconds(faults);
+    println!("{counters:?}");
+    // Four vblanks in a row at 30 Hz cost a frame; every other picture that waits is late and the one before it stands.
+    assert!((1..=2).contains(&counters.dropped), "{counters:?}");
+    assert!((2..=5).contains(&counters.late), "{counters:?}");
+    assert!((4..=8).contains(&counters.repeated), "{counters:?}");
+    assert_eq!((counters.missed_vblanks, counters.starved), (0, 0));
+    let all = counters.presented + counters.dropped;
+    assert!((299..=301).contains(&all), "{counters:?}");
+    let starts: Vec<MediaTime> = told.iter().filter_map(shown).collect();
+    for pair in starts.windows(2) {
+        assert_eq!(pair[1] - pair[0], at(15), "a boundary has moved");
+    }
 }
 
 #[test]

@@ -35,6 +35,8 @@ pub enum Fault {
     },
     /// The next commit is refused.
     Refuse,
+    /// The next commit comes while somebody else's is pending.
+    Busy,
     /// The screen's cable is pulled, or put in again.
     Connected(bool),
     /// The device goes away for good.
@@ -54,6 +56,7 @@ pub struct VirtualDisplay {
     capture: Option<Capture>,
     faults: Vec<(u64, Fault)>,
     refuse: bool,
+    busy: bool,
     lost: bool,
     planted: Option<Layer>,
     retired: Vec<Scene>,
@@ -80,6 +83,7 @@ impl VirtualDisplay {
             capture,
             faults: Vec::new(),
             refuse: false,
+            busy: false,
             lost: false,
             planted,
             retired: Vec::with_capacity(8),
@@ -143,6 +147,9 @@ impl VirtualDisplay {
         if self.lost {
             return Err(CommitError::Lost);
         }
+        if std::mem::take(&mut self.busy) {
+            return Err(CommitError::Busy);
+        }
         if std::mem::take(&mut self.refuse) {
             return Err(Reject::Device.into());
         }
@@ -173,6 +180,7 @@ impl VirtualDisplay {
             match fault {
                 Fault::Miss { count } => steps += count,
                 Fault::Refuse => self.refuse = true,
+                Fault::Busy => self.busy = true,
                 Fault::Connected(connected) => {
                     let mode = connected.then_some(self.modes[0]);
                     return DisplayEvent::Connected { head: 0, mode };

@@ -70,6 +70,39 @@ struct Attached {
     traits: Traits,
 }
 
+/// Whether a scene came too early for its display.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    /// It did not.
+    No,
+    /// It is not on the screen with the next vblank.
+    ForVblank,
+    /// It may be committed now.
+    ForCommit,
+}
+
+/// What came onto the screen with a vblank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Came {
+    /// A new frame of an item.
+    Frame,
+    /// What else was planned, if anything was.
+    AsPlanned,
+    /// Not what was planned.
+    Nothing,
+}
+
+/// What a vblank brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Latched {
+    /// What came onto the screen.
+    pub came: Came,
+    /// Whether the frame came later than planned.
+    pub late: bool,
+    /// How many vblanks a frame stood too long.
+    pub repeated: u64,
+}
+
 /// The state of one head.
 pub struct Head {
     /// What it shows.
@@ -96,6 +129,8 @@ pub struct Head {
     scene: Option<Scene>,
     /// The frame of that scene, when it is an item's.
     upcoming: Option<Standing>,
+    /// Whether that scene had to wait for another vblank than the one that it was planned for.
+    waiting: Waiting,
     standing: Standing,
     /// Frames that were dropped for a vblank that is not planned yet.
     superseded: u32,
@@ -119,6 +154,7 @@ impl Head {
             attached: Vec::with_capacity(8),
             scene: None,
             upcoming: None,
+            waiting: Waiting::No,
             standing: Standing::default(),
             superseded: 0,
             shape: None,
@@ -179,9 +215,8 @@ impl Head {
     /// Shows a card of the head's size instead of items.
     pub fn card(&mut self, frame: Arc<Frame>) {
         self.programme.clear();
-        self.upcoming = None;
         self.standing.rest();
-        self.replace(frame, Content::Card);
+        self.replace(frame, Content::Card, None);
     }
 
     /// The feed of an opening.
@@ -313,8 +348,8 @@ impl Head {
                     .frames
                     .look(|frames, _| frames.front().map(|frame| frame.frame.clone()));
                 if let Some(frame) = frame {
-                    self.upcoming = Some(self.standing_of(None));
-                    self.replace(frame, Content::Item);
+                    let standing = self.standing_of(None);
+                    self.replace(frame, Content::Item, Some(standing));
                 }
                 continue;
             }
@@ -324,8 +359,8 @@ impl Head {
                 };
                 match shown == Some(number) {
                     true => {
-                        self.upcoming = Some(self.standing_of(Some(frame.key)));
-                        self.replace(frame.frame, Content::Item);
+                        let standing = self.standing_of(Some(frame.key));
+                        self.replace(frame.frame, Content::Item, Some(standing));
                     }
                     false => self.waste.frame(frame.frame),
                 }
@@ -364,11 +399,14 @@ impl Head {
     }
 
     /// Another scene is to be committed, whatever was.
-    fn replace(&mut self, frame: Arc<Frame>, content: Content) {
+    fn replace(&mut self, frame: Arc<Frame>, content: Content, standing: Option<Standing>) {
         let scene = self.lay(frame, content);
         if let Some(never) = self.scene.replace(scene) {
             self.waste.scene(never);
+            self.superseded += u32::from(self.upcoming.is_some());
         }
+        self.upcoming = standing;
+        self.waiting = Waiting::No;
     }
 
     fn lay(&self, frame: Arc<Frame>, content: Content) -> Scene {
@@ -400,6 +438,13 @@ impl Head {
     /// A scene could not be committed yet: it is kept for the next vblank.
     pub fn keep(&mut self, scene: Scene) {
         self.scene = Some(scene);
+        self.waiting = Waiting::ForVblank;
+    }
+
+    /// A scene cannot be committed at all: what was there stays on the screen.
+    pub fn forgo(&mut self) {
+        self.upcoming = None;
+        self.waiting = Waiting::No;
     }
 
     /// Another mode, and what is on the screen laid onto it anew.
@@ -433,18 +478,29 @@ impl Head {
         changed
     }
 
-    /// So many vblanks came: tells whether a new frame came on, and how many vblanks a frame stood too long.
-    pub fn latched(&mut self, vblanks: u64) -> (bool, u64) {
-        let presented = match self.upcoming.take() {
-            Some(standing) => {
-                self.standing = standing;
-                true
-            }
-            None => false,
+    /// So many vblanks came.
+    pub fn latched(&mut self, vblanks: u64) -> Latched {
+        let mut latched = Latched {
+            came: Came::Nothing,
+            late: false,
+            repeated: 0,
         };
+        match self.waiting {
+            Waiting::ForVblank => self.waiting = Waiting::ForCommit,
+            Waiting::ForCommit | Waiting::No => {
+                latched.came = Came::AsPlanned;
+                if let Some(standing) = self.upcoming.take() {
+                    latched.came = Came::Frame;
+                    latched.late = self.waiting == Waiting::ForCommit;
+                    self.standing = standing;
+                }
+                self.waiting = Waiting::No;
+            }
+        }
         if self.programme.is_exhausted() || self.programme.is_paused() {
             self.standing.rest();
         }
-        (presented, self.standing.stood(vblanks))
+        latched.repeated = self.standing.stood(vblanks);
+        latched
     }
 }

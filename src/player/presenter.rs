@@ -26,7 +26,7 @@ use crate::{
     },
     player::{
         gauges::Gauges,
-        head::{Head, Waste},
+        head::{Came, Head, Waste},
         mixer::Mixer,
     },
 };
@@ -413,6 +413,7 @@ impl Presenter {
             Err(CommitError::Busy) => self.heads[screen].keep(scene),
             Err(err) => {
                 self.waste.scene(scene);
+                self.heads[screen].forgo();
                 self.tell(Notice::Refused(ScreenIndex(screen), err.to_string()));
             }
         }
@@ -431,10 +432,11 @@ impl Presenter {
     fn vblank(&mut self, screen: usize, sequence: u64, stamp: MediaTime, lit: bool) {
         let steps = self.heads[screen].clock.latch(sequence);
         let time = self.align(screen, stamp);
-        let (presented, repeated) = self.heads[screen].latched(steps);
+        let latched = self.heads[screen].latched(steps);
         self.gauges.add(|counters| {
-            counters.presented += u64::from(presented);
-            counters.repeated += repeated;
+            counters.presented += u64::from(latched.came == Came::Frame);
+            counters.late += u64::from(latched.late);
+            counters.repeated += latched.repeated;
             if lit {
                 counters.missed_vblanks += steps.saturating_sub(1);
             }
@@ -442,7 +444,9 @@ impl Presenter {
         while let Some(scene) = self.display.take_retired() {
             self.waste.scene(scene);
         }
-        while let Some(news) = self.heads[screen].news.pop_front() {
+        while latched.came != Came::Nothing
+            && let Some(news) = self.heads[screen].news.pop_front()
+        {
             if self.began.is_none() && matches!(news, News::Shown { .. }) {
                 // The picture was latched at the first of the steps.
                 let first = self.heads[screen].clock.before_next(steps);
