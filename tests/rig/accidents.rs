@@ -5,12 +5,21 @@ use crate::{
     guest::Guest,
     pictures::{look, on_screen},
     scene::{LOOP, configure, configure_on, has_shown, playing, playlist, restarts},
+    viewer::Viewer,
     warm::{self, USUAL},
 };
 
 /// A script that succeeds where the journal has this.
 fn logged(text: &str) -> String {
     format!("journalctl -b -u museboxd -o cat | grep -q '{text}'")
+}
+
+fn shown_mode(guest: &mut Guest) -> String {
+    let status = guest.status();
+    status["display"]["mode"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 #[track_caller]
@@ -95,6 +104,74 @@ fn a_flip_that_never_comes_sets_the_mode_anew() {
     guest.until(20, &has_shown(1));
     guest.sh("sleep 1");
     assert_shows_the_loop(&mut guest, "after-restart.png");
+}
+
+#[test]
+fn while_somebody_else_s_flip_is_pending_the_picture_waits_for_the_next_vblank() {
+    let mut guest = playing("busy");
+    let counters = |guest: &mut Guest| {
+        let display = guest.status()["display"].clone();
+        ["missed_vblanks", "repeated", "late"]
+            .map(|counter| display[counter].as_u64().expect("a count"))
+    };
+    let before = counters(&mut guest);
+    let told = guest.sh("rig-fault busy 2");
+    guest.sh("sleep 1");
+    let after = counters(&mut guest);
+    println!(
+        "{}; missed, repeated, late: {before:?}, then {after:?}",
+        told.trim()
+    );
+    let flips: u64 = told
+        .split(' ')
+        .next()
+        .and_then(|count| count.parse().ok())
+        .expect("a count");
+    assert!(flips > 20, "{told}");
+    // Pictures came a vblank later, the ones before stood longer, and both were counted.
+    assert!(
+        after[1] - before[1] >= 10 && after[2] - before[2] >= 10,
+        "{before:?}, then {after:?}"
+    );
+    assert_eq!(after[0], before[0], "missed");
+    guest.sh("sleep 2");
+    assert_eq!(counters(&mut guest), after, "it is over");
+    assert_shows_the_loop(&mut guest, "after-busy.png");
+    assert_eq!(restarts(&mut guest), 0);
+}
+
+#[test]
+fn another_screen_with_other_modes_is_shown_in_its_own() {
+    let mut guest = warm::guest(USUAL, "other_modes");
+    playlist(&mut guest, &["loop.mp4"]);
+    configure_on(&mut guest, "virtio_gpu", "", "");
+    guest.sh("systemctl start museboxd");
+    guest.until(30, &has_shown(2));
+    let first = shown_mode(&mut guest);
+    assert!(first.starts_with("1280x720@"), "{first}");
+    let socket = guest.path("vnc");
+    let mut viewer = Viewer::connect(&socket).expect("a viewer");
+    for (width, height) in [(800, 600), (1024, 768)] {
+        viewer.resize(width, height).expect("QEMU listens");
+        let mode = format!("{width}x{height}@");
+        guest.until(
+            60,
+            &format!("museboxctl status --json | grep -q '\"mode\": \"{mode}'"),
+        );
+        guest.sh("sleep 1");
+        let path = guest.screendump(&format!("{mode}.png"));
+        let picture = image::open(&path).expect("a picture");
+        assert_eq!(
+            (picture.width(), picture.height()),
+            (width.into(), height.into())
+        );
+        let sight = look(&path);
+        assert!(
+            matches!(sight, Sight::Frame(mark) if mark.id == LOOP),
+            "{mode}: {sight:?}"
+        );
+    }
+    assert_eq!(restarts(&mut guest), 0);
 }
 
 #[test]

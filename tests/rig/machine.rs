@@ -98,6 +98,7 @@ impl Machine {
                 "-device",
                 "virtio-gpu-pci,xres=1280,yres=720,id=gpu",
             ])
+            .args(["-vnc", &format!("unix:{}", path("vnc"))])
             .args(["-serial", &format!("file:{}", path("console.log"))])
             .args(["-qmp", &format!("unix:{},server=on,wait=off", path("qmp"))])
             .args(["-device", "virtio-serial-pci"])
