@@ -52,6 +52,10 @@ pub struct Candidate {
     pub hardware: bool,
     /// How its frames are taken.
     pub taking: Taking,
+    /// What it is asked to decode, by GStreamer's name.
+    pub codec: String,
+    /// How many are tried before it.
+    pub place: usize,
 }
 
 /// How frames are taken from a decoder.
@@ -65,6 +69,10 @@ pub enum Taking {
 
 /// The decoders that take these caps, best first. One that could lend its frames is there twice, in both ways.
 pub fn candidates(caps: &gst::Caps, options: &DecoderOptions) -> Vec<Candidate> {
+    let codec = caps
+        .structure(0)
+        .map(|structure| structure.name().to_string())
+        .unwrap_or_default();
     let kinds = gst::ElementFactoryType::DECODER | gst::ElementFactoryType::MEDIA_VIDEO;
     let mut found: Vec<Candidate> =
         gst::ElementFactory::factories_with_type(kinds, gst::Rank::MARGINAL)
@@ -78,6 +86,8 @@ pub fn candidates(caps: &gst::Caps, options: &DecoderOptions) -> Vec<Candidate> 
                     factory,
                     hardware,
                     taking,
+                    codec: codec.clone(),
+                    place: 0,
                 }
             })
             .filter(|candidate| !(candidate.hardware && options.software_only))
@@ -99,7 +109,9 @@ pub fn candidates(caps: &gst::Caps, options: &DecoderOptions) -> Vec<Candidate> 
         });
         lent.into_iter().chain([plain])
     };
-    found.into_iter().flat_map(both).collect()
+    let both = found.into_iter().flat_map(both).enumerate();
+    both.map(|(place, candidate)| Candidate { place, ..candidate })
+        .collect()
 }
 
 /// After how many frames a decoder is opened anew, if at all.
@@ -118,25 +130,21 @@ fn known_limit(plugin: &str, version: (u32, u32)) -> Option<u64> {
     (plugin == "v4l2codecs" && version < (1, 24)).then_some(900_000)
 }
 
-/// Says once for each kind of stream which decoder is used and why.
-pub fn tell_choice(candidate: &Candidate, caps: &gst::Caps, options: &DecoderOptions) {
-    static TOLD: Mutex<BTreeSet<(String, String)>> = Mutex::new(BTreeSet::new());
-    let codec = caps
-        .structure(0)
-        .map(|structure| structure.name().to_string())
-        .unwrap_or_default();
+/// Says which decoder delivers, how its frames are taken and why it was chosen, once for each.
+pub fn tell_choice(candidate: &Candidate, options: &DecoderOptions) {
+    static TOLD: Mutex<BTreeSet<(String, String, bool)>> = Mutex::new(BTreeSet::new());
+    let codec = candidate.codec.clone();
     let decoder = candidate.factory.name().to_string();
-    if !TOLD
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert((codec.clone(), decoder.clone()))
-    {
+    let lends = candidate.taking != Taking::Plain;
+    if !TOLD.lock().unwrap_or_else(PoisonError::into_inner).insert((
+        codec.clone(),
+        decoder.clone(),
+        lends,
+    )) {
         return;
     }
-    let best = candidates(caps, options).into_iter().next();
-    let passed_over = best.is_some_and(|best| best.factory != candidate.factory);
     let why = match (candidate.hardware, options.software_only) {
-        _ if passed_over => "those before it delivered nothing",
+        _ if candidate.place > 0 => "those before it delivered nothing",
         (true, _) => "a hardware decoder takes it",
         (false, true) => "hardware decoders are turned off",
         (false, false) => "no hardware decoder on this machine takes it",

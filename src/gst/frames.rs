@@ -221,6 +221,8 @@ impl Backing for Lent {
 fn dma_buf(buffer: &gst::BufferRef, offset: usize) -> Option<(BorrowedFd<'_>, u64)> {
     let (range, skip) = buffer.find_memory(offset..offset + 1)?;
     let memory = buffer.peek_memory(range.start);
+    // What is before the memory's own beginning is in the dma-buf, too.
+    let skip = memory.offset() + skip;
     let memory = memory.downcast_memory_ref::<gst_allocators::DmaBufMemory>()?;
     let fd: RawFd = memory.fd();
     // SAFETY: the memory owns the descriptor, and the buffer that is borrowed keeps the memory alive.

@@ -283,7 +283,6 @@ impl Prepared {
             in_place: self.joinable,
         };
         let decoder = Some(candidate.factory.name().to_string());
-        decoders::tell_choice(candidate, &caps, options);
         Ok((
             Built {
                 pipeline,

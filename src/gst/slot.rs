@@ -20,7 +20,7 @@ use crate::{
         units::MediaTime,
     },
     gst::{
-        decoders::DecoderOptions,
+        decoders::{self, Candidate, DecoderOptions},
         mp4_source::{self, Prepared},
         pipeline::Happening,
         uri_source,
@@ -193,7 +193,7 @@ impl Run {
                     continue;
                 }
             };
-            match self.watch(&built, || feeders.start(), report) {
+            match self.watch(&built, Some(candidate), || feeders.start(), report) {
                 Outcome::Failed {
                     failure,
                     shown: false,
@@ -221,13 +221,14 @@ impl Run {
             &self.happenings,
         )
         .map_err(|message| failure(FailureKind::Unsupported, message))?;
-        Ok(self.watch(&built, || Ok(()), report))
+        Ok(self.watch(&built, None, || Ok(()), report))
     }
 
-    /// Plays the pipeline until it fails or nobody wants it any more.
+    /// Plays the pipeline until it fails or nobody wants it any more. `candidate` is the decoder in it, where we chose it.
     fn watch(
         &self,
         built: &Built,
+        candidate: Option<&Candidate>,
         start: impl FnOnce() -> std::io::Result<()>,
         report: &dyn Fn(SlotNews),
     ) -> Outcome {
@@ -262,6 +263,9 @@ impl Run {
                     Happening::Close => return Outcome::Closed,
                     Happening::Prerolled => {
                         shown = true;
+                        if let Some(candidate) = candidate {
+                            decoders::tell_choice(candidate, &self.opening.decoders);
+                        }
                         report(self.ready(built));
                     }
                     Happening::Ended(length) if length > MediaTime::ZERO => {
@@ -296,7 +300,16 @@ impl Run {
         if built.pipeline.set_state(gst::State::Null).is_err() {
             log::warn!("a pipeline refuses to close");
         }
-        outcome
+        self.forget_the_rest(outcome)
+    }
+
+    /// Passes over what a closed pipeline has still told, which is none of the next one's business: one error brings others.
+    fn forget_the_rest(&self, outcome: Outcome) -> Outcome {
+        let closed = |happening| matches!(happening, Happening::Close);
+        match self.receiver.try_iter().any(closed) {
+            true => Outcome::Closed,
+            false => outcome,
+        }
     }
 
     fn ready(&self, built: &Built) -> SlotNews {
