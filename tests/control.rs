@@ -187,6 +187,7 @@ fn answer(seen: &Mutex<Seen>, events: &broadcast::Sender<Event>, request: Reques
             max_width,
             screen,
             reply,
+            ..
         } => {
             seen.screens.push(screen.map(|screen| screen.to_string()));
             seen.widths.push(max_width);

@@ -17,7 +17,9 @@ use serde::{Deserialize, de::DeserializeOwned};
 use thiserror::Error;
 use tokio::{net::UnixStream, time::timeout};
 
-use crate::domain::protocol::{DoctorReport, Event, PictureFormat, Status, WireCommand};
+use crate::domain::protocol::{
+    DoctorReport, Event, PictureFormat, PictureSource, Status, WireCommand,
+};
 
 /// How long an answer may take, where it only has to be looked up.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
@@ -122,18 +124,18 @@ impl Client {
         &self,
         format: PictureFormat,
         screen: Option<&str>,
+        source: PictureSource,
     ) -> Result<Bytes, ClientError> {
         let path = match format {
             PictureFormat::Png => "/v1/screenshot.png",
             PictureFormat::Jpeg => "/v1/screenshot.jpg",
         };
-        let path = match screen {
-            Some(screen) => {
-                let mut query = form_urlencoded::Serializer::new(format!("{path}?"));
-                query.append_pair("screen", screen).finish()
-            }
-            None => path.to_owned(),
-        };
+        let mut query = form_urlencoded::Serializer::new(format!("{path}?"));
+        query.extend_pairs(screen.map(|screen| ("screen", screen)));
+        if source == PictureSource::ScannedOut {
+            query.append_pair("scanned_out", "true");
+        }
+        let path = query.finish();
         self.whole(Method::GET, &path, Bytes::new(), PICTURE_LIMIT)
             .await
     }

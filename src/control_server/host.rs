@@ -8,7 +8,7 @@ use crate::{
     control_server::routes::Fault,
     domain::{
         ids::ScreenName,
-        protocol::{DoctorReport, Event, PictureFormat, Status, WireCommand},
+        protocol::{DoctorReport, Event, PictureFormat, PictureSource, Status, WireCommand},
     },
 };
 
@@ -27,6 +27,8 @@ pub enum Request {
         max_width: Option<u32>,
         /// Which screen; nothing is the first.
         screen: Option<ScreenName>,
+        /// Where the picture may come from.
+        source: PictureSource,
         /// The file's bytes, or why there are none.
         reply: oneshot::Sender<Result<Vec<u8>, String>>,
     },

@@ -25,7 +25,9 @@ use crate::{
     },
     domain::{
         ids::ScreenName,
-        protocol::{DoctorReport, Event, EventKind, PictureFormat, Status, WireCommand},
+        protocol::{
+            DoctorReport, Event, EventKind, PictureFormat, PictureSource, Status, WireCommand,
+        },
     },
 };
 
@@ -140,6 +142,18 @@ async fn command(State(host): State<Host>, body: Bytes) -> Result<StatusCode, Fa
 struct PictureQuery {
     max_width: Option<u32>,
     screen: Option<ScreenName>,
+    /// Rather no picture than one that the display may not show.
+    #[serde(default)]
+    scanned_out: bool,
+}
+
+impl PictureQuery {
+    fn source(&self) -> PictureSource {
+        match self.scanned_out {
+            true => PictureSource::ScannedOut,
+            false => PictureSource::Best,
+        }
+    }
 }
 
 async fn screenshot_png(host: State<Host>, query: Query<PictureQuery>) -> Result<Response, Fault> {
@@ -155,7 +169,8 @@ async fn screenshot(
     Query(query): Query<PictureQuery>,
     format: PictureFormat,
 ) -> Result<Response, Fault> {
-    let bytes = picture(&host, format, query.max_width, query.screen).await?;
+    let source = query.source();
+    let bytes = picture(&host, format, query.max_width, query.screen, source).await?;
     Ok(picture_response(format, bytes.into()))
 }
 
@@ -164,11 +179,13 @@ async fn picture(
     format: PictureFormat,
     max_width: Option<u32>,
     screen: Option<ScreenName>,
+    source: PictureSource,
 ) -> Result<Vec<u8>, Fault> {
     host.ask(PICTURE_LIMIT, |reply| Request::Screenshot {
         format,
         max_width: max_width.map(|width| width.clamp(16, 16_384)),
         screen,
+        source,
         reply,
     })
     .await?
@@ -214,7 +231,16 @@ impl Viewers {
             return Ok(shot.bytes.clone());
         }
         let taken = Instant::now();
-        let bytes = Bytes::from(picture(&self.host, PictureFormat::Jpeg, max_width, None).await?);
+        let bytes = Bytes::from(
+            picture(
+                &self.host,
+                PictureFormat::Jpeg,
+                max_width,
+                None,
+                PictureSource::Best,
+            )
+            .await?,
+        );
         *last = Some(Shot {
             taken,
             max_width,

@@ -63,6 +63,9 @@ pub enum Task {
         /// Of this screen, instead of the first.
         #[arg(long, value_name = "NAME")]
         screen: Option<String>,
+        /// Rather save nothing than a picture that the display may not show.
+        #[arg(long)]
+        scanned_out: bool,
     },
     /// Print what happens, line by line, until interrupted.
     Watch {

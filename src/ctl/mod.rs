@@ -22,7 +22,7 @@ pub use args::{Args, Task};
 
 use crate::{
     control::{Client, nearest_socket},
-    domain::protocol::{CheckResult, PictureFormat, WireCommand},
+    domain::protocol::{CheckResult, PictureFormat, PictureSource, WireCommand},
 };
 
 /// Reads the arguments, does what they ask and says how it went.
@@ -71,9 +71,17 @@ async fn run(args: Args, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         Task::Goto { position } => client.command(WireCommand::Goto { position }).await?,
         Task::Replay => client.command(WireCommand::Replay).await?,
         Task::Display { power } => client.command(WireCommand::Display { power }).await?,
-        Task::Screenshot { file, screen } => {
+        Task::Screenshot {
+            file,
+            screen,
+            scanned_out,
+        } => {
+            let source = match scanned_out {
+                true => PictureSource::ScannedOut,
+                false => PictureSource::Best,
+            };
             let bytes = client
-                .screenshot(format_of(&file), screen.as_deref())
+                .screenshot(format_of(&file), screen.as_deref(), source)
                 .await?;
             save(&file, &bytes, out)?;
         }

@@ -381,7 +381,8 @@ impl App {
             Notice::Stalled(screen, load) => self.stalled(screen, load),
             Notice::Connected(screen, mode) => self.connected(screen, mode),
             Notice::Refused(screen, why) => {
-                log::warn!(screen = screen.0, err = why.as_str(); "a picture was refused")
+                let name = self.parts.settings.screens[screen.0].name.as_str();
+                log::warn!(SCREEN = name, err = why.as_str(); "a picture was refused")
             }
             Notice::Finished => self.ending = Some(Ending::Clean),
             Notice::Broken(why) => self.ending = Some(Ending::Broken(why)),
@@ -530,6 +531,7 @@ impl App {
                 format,
                 max_width,
                 screen,
+                source,
                 reply,
             } => {
                 let names = self.parts.settings.screen_names();
@@ -551,6 +553,7 @@ impl App {
                     size: self.parts.modes[screen].size,
                     format,
                     max_width,
+                    source,
                 };
                 pictures::answer(receiver, kernel, wanted, reply);
             }

@@ -5,7 +5,10 @@ use std::sync::{Arc, mpsc::Receiver};
 use tokio::sync::oneshot;
 
 use crate::{
-    domain::{protocol::PictureFormat, units::Size},
+    domain::{
+        protocol::{PictureFormat, PictureSource},
+        units::Size,
+    },
     kms::{
         atomic::Importer,
         compose::{Canvas, Composer},
@@ -28,6 +31,8 @@ pub struct Wanted {
     pub format: PictureFormat,
     /// Shrunk to this width.
     pub max_width: Option<u32>,
+    /// Where it may come from.
+    pub source: PictureSource,
 }
 
 /// Answers a question for a screenshot: what the kernel scans out, where it can be read back, and else the scene that
@@ -40,16 +45,22 @@ pub fn answer(
 ) {
     let work = move || {
         let told = scene.recv();
-        let read_back = kernel.and_then(|kernel| {
-            let refused = |err: &std::io::Error| log::debug!(err = err.to_string().as_str(); "the screen cannot be read back");
-            kernel.scanned_out(wanted.screen).inspect_err(refused).ok()
-        });
-        let picture = match (read_back, told) {
-            (Some(scene), _) | (None, Ok(Some(scene))) => draw(&scene, wanted.size)
-                .and_then(|picture| encode(picture, wanted.format, wanted.max_width)),
-            (None, Ok(None)) => Err("nothing was shown yet".to_owned()),
-            (None, Err(_)) => Err("the display has ended".to_owned()),
+        let read_back = match kernel {
+            Some(kernel) => kernel
+                .scanned_out(wanted.screen)
+                .map_err(|err| err.to_string()),
+            None => Err("the display has no picture that could be read back".to_owned()),
         };
+        let scene = match (read_back, told) {
+            (Ok(scene), _) => Ok(scene),
+            (Err(why), _) if wanted.source == PictureSource::ScannedOut => Err(why),
+            (Err(_), Ok(Some(scene))) => Ok(scene),
+            (Err(_), Ok(None)) => Err("nothing was shown yet".to_owned()),
+            (Err(_), Err(_)) => Err("the display has ended".to_owned()),
+        };
+        let picture = scene
+            .and_then(|scene| draw(&scene, wanted.size))
+            .and_then(|picture| encode(picture, wanted.format, wanted.max_width));
         let _ = reply.send(picture);
     };
     if let Err(err) = std::thread::Builder::new()

@@ -10,7 +10,7 @@ mod status;
 
 pub use doctor::{Check, CheckResult, DoctorReport};
 pub use event::{Event, EventKind, WireCommand};
-pub use picture::PictureFormat;
+pub use picture::{PictureFormat, PictureSource};
 pub use status::{
     AudioStatus, CommitStatus, CopiesStatus, DisplayDriver, DisplayStatus, ErrorKind, ErrorStatus,
     ItemStatus, MemoryKind, PlaylistStatus, Power, ScreenStatus, SettingsStatus, SlotState,
