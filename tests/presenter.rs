@@ -283,14 +283,16 @@ fn missed_vblanks_are_counted_and_shift_nothing() {
 }
 
 #[test]
-fn a_refused_scene_is_told_and_the_next_one_comes_on() {
-    let (counters, told) = ten_seconds(vec![(50, Fault::Refuse), (200, Fault::Refuse)]);
+fn a_refused_scene_is_told_and_tried_again() {
+    let (counters, told) = ten_seconds(vec![(50, Fault::Refuse), (201, Fault::Refuse)]);
     let refused = told
         .iter()
         .filter(|notice| matches!(notice, Notice::Refused(..)))
         .count();
     assert_eq!(refused, 2);
-    assert!((297..=299).contains(&counters.presented), "{counters:?}");
+    // Each is shown with the next vblank, and counted as late.
+    assert!((299..=301).contains(&counters.presented), "{counters:?}");
+    assert!((1..=2).contains(&counters.late), "{counters:?}");
     assert!(matches!(told.last(), Some(Notice::Finished)));
 }
 

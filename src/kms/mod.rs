@@ -119,6 +119,14 @@ impl Display {
         }
     }
 
+    /// When the device last had something to say: the times of commits count from here.
+    pub fn woken(&self) -> MediaTime {
+        match self {
+            Display::Kms(display) => display.woken(),
+            Display::Virtual(display) => display.woken(),
+        }
+    }
+
     /// What is on the screen: the scene that was latched last.
     pub fn latched(&self, head: usize) -> Option<Scene> {
         match self {

@@ -57,6 +57,7 @@ pub struct VirtualDisplay {
     faults: Vec<(u64, Fault)>,
     refuse: bool,
     busy: bool,
+    woken: MediaTime,
     lost: bool,
     planted: Option<Layer>,
     retired: Vec<Scene>,
@@ -84,6 +85,7 @@ impl VirtualDisplay {
             faults: Vec::new(),
             refuse: false,
             busy: false,
+            woken: MediaTime::ZERO,
             lost: false,
             planted,
             retired: Vec::with_capacity(8),
@@ -170,7 +172,9 @@ impl VirtualDisplay {
             return DisplayEvent::Lost;
         }
         let due = self.sequence + 1;
-        let mut steps = match self.steps(bell) {
+        let steps = self.steps(bell);
+        self.woken = clock::monotonic();
+        let mut steps = match steps {
             0 => return DisplayEvent::Bell,
             steps => steps,
         };
@@ -207,6 +211,10 @@ impl VirtualDisplay {
         };
         self.events.extend((1..self.heads.len()).map(vblank));
         vblank(0)
+    }
+
+    pub(super) fn woken(&self) -> MediaTime {
+        self.woken
     }
 
     pub(super) fn take_retired(&mut self) -> Option<Scene> {

@@ -70,6 +70,14 @@ pub struct Target {
     pub head: usize,
 }
 
+impl Drop for Feed {
+    fn drop(&mut self) {
+        if let Some(target) = &self.display {
+            target.display.tidy();
+        }
+    }
+}
+
 impl Feed {
     /// A feed that rings `bell` when something arrives; `target` makes its frames ready before.
     pub fn new(bell: Doorbell, target: Option<Target>) -> Self {

@@ -95,6 +95,9 @@ pub trait Prepare: Send + Sync {
     ///
     /// Tells how the frame comes to the screen. Fails if it can never be shown.
     fn prepare(&self, head: usize, frame: &Frame) -> io::Result<Way>;
+
+    /// Forgets what it keeps for frames that may not come again, since a medium was closed.
+    fn tidy(&self);
 }
 
 impl Frame {

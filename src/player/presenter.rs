@@ -19,7 +19,10 @@ use crate::{
         sequencer::Cue,
         units::{MediaTime, Mode},
     },
-    kms::{CommitError, Display, DisplayEvent, scene::Scene},
+    kms::{
+        CommitError, Display, DisplayEvent,
+        scene::{Reject, Scene},
+    },
     os::{
         clock, console::Console, doorbell::Doorbell, feed::Feed, frame::Frame, realtime,
         supervisor::Supervisor,
@@ -169,8 +172,6 @@ pub struct Presenter {
     heads: Vec<Head>,
     /// Whether the service manager knows that we play.
     up: bool,
-    /// When it woke last.
-    woken: MediaTime,
     /// When the first item's first frame was on the screen.
     began: Option<MediaTime>,
     wake: Option<MediaTime>,
@@ -223,7 +224,6 @@ impl Presenter {
             console: surroundings.console,
             heads,
             up: false,
-            woken: MediaTime::ZERO,
             began: None,
             wake: None,
             openings: 0,
@@ -246,8 +246,7 @@ impl Presenter {
         (0..self.heads.len()).for_each(|screen| self.plan(screen));
         while !self.quit && !self.finished {
             let event = self.display.wait(&self.bell);
-            self.woken = clock::monotonic();
-            self.supervisor.beat(self.woken);
+            self.supervisor.beat(clock::monotonic());
             match event {
                 DisplayEvent::Vblank {
                     head,
@@ -408,9 +407,15 @@ impl Presenter {
             false => Ok(()),
         };
         match result.and_then(|()| self.display.commit(screen, scene.clone())) {
-            Ok(()) => self.gauges.committed(clock::monotonic() - self.woken),
+            Ok(()) => self
+                .gauges
+                .committed(clock::monotonic() - self.display.woken()),
             // The next vblank brings another try, unless it brings another picture.
             Err(CommitError::Busy) => self.heads[screen].keep(scene),
+            Err(err @ CommitError::Refused(Reject::Device)) => {
+                self.heads[screen].keep(scene);
+                self.tell(Notice::Refused(ScreenIndex(screen), err.to_string()));
+            }
             Err(err) => {
                 self.waste.scene(scene);
                 self.heads[screen].forgo();

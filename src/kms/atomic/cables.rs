@@ -1,10 +1,20 @@
 //! Cables that are plugged and pulled, and modes that are set anew.
 
+use std::os::fd::AsFd;
+
 use drm::control::Device as _;
 
 use crate::kms::{
     DisplayEvent,
-    atomic::{KmsAtomic, head::Light, modeset, route},
+    atomic::{
+        KmsAtomic,
+        head::Light,
+        import::ALLOW_MODESET,
+        modeset,
+        objects::Connector,
+        ready::turn_off,
+        route::{self, Route},
+    },
 };
 
 impl KmsAtomic {
@@ -16,41 +26,39 @@ impl KmsAtomic {
         }
         head.light = Light::Dark;
         head.vblanks.interrupt();
-        if let Some(pending) = head.pending.take() {
-            self.retired.push(pending.scene);
-        }
+        head.armed = false;
+        // Another mode or another master may bring other vblanks.
+        head.counted = true;
+        head.frozen = 0;
+        // What was on its way counts as shown: it is what is committed anew.
+        self.latch(number);
         self.describe(number);
-        self.events.push_back(DisplayEvent::Connected {
-            head: number,
-            mode: Some(self.heads[number].mode),
-        });
+        if self.is_connected(number) {
+            let mode = Some(self.heads[number].mode);
+            let told = DisplayEvent::Connected { head: number, mode };
+            self.events.push_back(told);
+        }
     }
 
     /// Tells the importer what the head is now.
     pub(super) fn describe(&mut self, number: usize) {
         let head = &self.heads[number];
         let Some(route) = &head.route else { return };
-        let (size, blob) = (head.mode.size, head.blob);
+        let size = head.mode.size;
+        let modeset = modeset(&self.objects, route, head.blob);
         self.importer.change(number, |view| {
             view.screen = size;
             view.crtc = route.crtc.id;
             view.paints = route.crtc.background.is_some();
             view.planes = route.planes.clone();
-            view.modeset = modeset(route, blob).to_vec();
+            view.modeset = modeset;
             view.forget();
         });
     }
 
-    /// Looks at the cables.
-    pub(super) fn probe(&mut self) {
-        for connector in &mut self.objects.connectors {
-            match connector.reread(&self.card) {
-                Ok(now) => *connector = now,
-                Err(err) => {
-                    log::warn!(err = err.to_string().as_str(); "{} cannot be asked", connector.name)
-                }
-            }
-        }
+    /// The cables are now so.
+    pub(super) fn rewire(&mut self, connectors: Vec<Connector>) {
+        self.objects.connectors = connectors;
         for number in 0..self.heads.len() {
             let Some(route) = &self.heads[number].route else {
                 self.route(number);
@@ -70,11 +78,32 @@ impl KmsAtomic {
                         head: number,
                         mode: None,
                     });
+                    // The cable may be in another socket now.
+                    self.route(number);
                 }
                 (false, true) => self.route(number),
                 (true, true) if *had != now => self.route(number),
-                _ => {}
+                (false, false) => self.route(number),
+                (true, true) => {}
             }
+        }
+    }
+
+    /// Turns off what a route drove: its connector, its CRTC and its planes.
+    fn let_go(&mut self, route: &Route) {
+        if !self.mastery.is_ours() {
+            return;
+        }
+        let (connector, crtc) = (&route.connector, &route.crtc);
+        self.request.clear();
+        self.request.set(connector.id, connector.crtc_id, 0);
+        self.request.set(crtc.id, crtc.active, 0);
+        self.request.set(crtc.id, crtc.mode_id, 0);
+        for place in &route.planes {
+            turn_off(&mut self.request, self.importer.plane(*place));
+        }
+        if let Err(err) = self.request.commit(self.card.as_fd(), ALLOW_MODESET) {
+            log::warn!(err = err.to_string().as_str(); "{} cannot be let go", connector.name);
         }
     }
 
@@ -88,11 +117,19 @@ impl KmsAtomic {
             .filter_map(|(_, head)| head.route.as_ref())
             .map(|route| (route.connector.id, route.crtc.id))
             .collect();
-        let Some((route, fault)) = route::find(&self.objects, &self.heads[number].wish, &taken)
-        else {
-            log::info!(head = number; "no screen is connected: playing into the void");
+        let head = &self.heads[number];
+        let current = head.route.as_ref().map(|route| route.connector.id);
+        let found = route::find(&self.objects, &head.wish, current, &taken);
+        let Some((route, fault)) = found else {
+            if self.heads[number].route.is_none() {
+                log::info!(head = number; "no screen is connected: playing into the void");
+            }
             return;
         };
+        let left = self.heads[number].route.take();
+        if let Some(left) = left.filter(|left| left.connector.id != route.connector.id) {
+            self.let_go(&left);
+        }
         if let Some(fault) = fault {
             log::warn!("{fault}; {} is used", route.mode());
         }
@@ -107,8 +144,6 @@ impl KmsAtomic {
         }
         head.blob = blob;
         head.mode = route.mode();
-        head.counted = true;
-        head.frozen = 0;
         head.vblanks.set_rate(head.mode.rate);
         self.modes[number] = head.mode;
         head.route = Some(route);

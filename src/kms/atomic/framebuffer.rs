@@ -1,10 +1,11 @@
 //! Framebuffers: memory that the card can scan out.
 
 use std::{
+    collections::{BTreeMap, btree_map::Entry},
     ffi::c_void,
     io,
     num::NonZeroUsize,
-    os::fd::{AsFd, FromRawFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd},
     ptr::NonNull,
     sync::{
         Arc, Mutex, PoisonError, Weak,
@@ -36,6 +37,10 @@ nix::ioctl_readwrite!(
     drm_ffi::drm_mode_closefb
 );
 
+/// How many of us have an imported GEM handle: the same memory always has the same handle, and closing it once closes it
+/// for all. One card is open in a process.
+static IMPORTED: Mutex<BTreeMap<u32, usize>> = Mutex::new(BTreeMap::new());
+
 /// A GEM handle, which is closed when the last framebuffer on it goes.
 pub struct Gem {
     card: Arc<Card>,
@@ -47,18 +52,31 @@ pub struct Gem {
 impl Drop for Gem {
     fn drop(&mut self) {
         let fd = self.card.as_fd();
-        let _ = match self.dumb {
-            true => drm_ffi::mode::dumbbuffer::destroy(fd, self.handle).map(drop),
-            false => drm_ffi::gem::close(fd, self.handle).map(drop),
-        };
+        if self.dumb {
+            let _ = drm_ffi::mode::dumbbuffer::destroy(fd, self.handle);
+            return;
+        }
+        // Under the lock, so that nobody gets the handle anew while it is being closed.
+        let mut imported = IMPORTED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut users) = imported.entry(self.handle) {
+            *users.get_mut() -= 1;
+            if *users.get() == 0 {
+                users.remove();
+                let _ = drm_ffi::gem::close(fd, self.handle);
+            }
+        }
     }
 }
 
 impl Gem {
-    /// A handle that was imported from a dma-buf.
-    pub fn imported(card: Arc<Card>, handle: u32) -> Self {
+    /// The handle of a dma-buf.
+    pub fn import(card: Arc<Card>, dma_buf: BorrowedFd<'_>) -> io::Result<Self> {
+        let mut imported = IMPORTED.lock().unwrap_or_else(PoisonError::into_inner);
+        let handle = drm_ffi::gem::fd_to_handle(card.as_fd(), dma_buf)?.handle;
+        *imported.entry(handle).or_default() += 1;
+        drop(imported);
         let dumb = false;
-        Self { card, handle, dumb }
+        Ok(Self { card, handle, dumb })
     }
 }
 

@@ -31,6 +31,46 @@ pub(super) enum Light {
     Off,
 }
 
+/// Commits that were refused in a row. After some of them the head plays into the void for a while, longer each time, and
+/// then its mode is set anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Refusals {
+    count: u32,
+    until: Option<MediaTime>,
+}
+
+impl Refusals {
+    /// So many in a row are borne.
+    const BORNE: u32 = 3;
+    /// The first pause, and how often it may double.
+    const PAUSE: MediaTime = MediaTime::from_millis(500);
+    const DOUBLINGS: u32 = 6;
+
+    /// One more.
+    pub(super) fn add(&mut self, now: MediaTime) {
+        self.count = self.count.saturating_add(1);
+        if self.count.is_multiple_of(Self::BORNE) {
+            let doublings = (self.count / Self::BORNE - 1).min(Self::DOUBLINGS);
+            self.until = Some(now + Self::PAUSE.times(1 << doublings));
+        }
+    }
+
+    /// A commit was taken.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// When the pause is over, if there is one.
+    pub(super) fn until(&self) -> Option<MediaTime> {
+        self.until
+    }
+
+    /// The pause is over.
+    pub(super) fn end_pause(&mut self) {
+        self.until = None;
+    }
+}
+
 /// A scene on its way or on the screen, and what keeps its pictures.
 pub(super) struct Latch {
     pub(super) scene: Scene,
@@ -49,7 +89,7 @@ pub(super) struct Head {
     pub(super) vblanks: Vblanks,
     /// Whether the kernel counts vblanks.
     pub(super) counted: bool,
-    /// Whether the flip on its way is the first of a mode.
+    /// Whether the vblank that comes next is the first of a mode.
     pub(super) settling: bool,
     /// Flips in a row that came with a vblank known before.
     pub(super) frozen: u32,
@@ -60,6 +100,7 @@ pub(super) struct Head {
     pub(super) flipped: bool,
     pub(super) shown: Option<Latch>,
     pub(super) failures: u32,
+    pub(super) refusals: Refusals,
     pub(super) background: [u8; 3],
 }
 
@@ -81,13 +122,15 @@ impl Head {
             flipped: false,
             shown: None,
             failures: 0,
+            refusals: Refusals::default(),
             background: [0; 3],
         }
     }
 
     /// Whether what is committed goes to the kernel.
     pub(super) fn is_driven(&self, master: bool) -> bool {
-        master && self.route.is_some() && self.light != Light::Off
+        let pausing = self.refusals.until().is_some();
+        master && self.route.is_some() && self.light != Light::Off && !pausing
     }
 
     /// Whether a plane, by its place, may show something of what is on the screen.
@@ -96,8 +139,40 @@ impl Head {
         shown.is_none_or(|ready| ready.on(plane).is_some())
     }
 
+    /// Since when a flip of the kernel's is on its way.
+    pub(super) fn flip_awaited(&self, master: bool) -> Option<MediaTime> {
+        let pending = self.pending.as_ref().filter(|_| !self.flipped)?;
+        let kernel_s = self.is_driven(master) && pending.ready.is_some();
+        kernel_s.then_some(pending.since)
+    }
+
     /// Whether its vblanks come from the clock.
     pub(super) fn is_timed(&self, master: bool) -> bool {
         !self.is_driven(master) || !self.counted || self.light != Light::Lit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_after_refusals_grow_and_end_with_the_first_success() {
+        let at = MediaTime::from_millis;
+        let mut refusals = Refusals::default();
+        let mut pauses = Vec::new();
+        for _ in 0..30 {
+            refusals.add(at(0));
+            if let Some(until) = refusals.until() {
+                pauses.push(until);
+                refusals.end_pause();
+            }
+        }
+        let seconds = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 32.0, 32.0, 32.0];
+        assert_eq!(pauses, seconds.map(|seconds| at((seconds * 1000.0) as i64)));
+        refusals.clear();
+        refusals.add(at(0));
+        refusals.add(at(0));
+        assert_eq!(refusals.until(), None);
     }
 }

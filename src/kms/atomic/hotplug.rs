@@ -1,31 +1,93 @@
-//! Cables that are moved: the kernel's uevents of display controllers.
+//! Cables that are moved: the kernel's uevents of display controllers, and what hangs on the sockets then.
+//!
+//! A thread of its own listens and asks: reading a screen's EDID takes tens of milliseconds, which the presenter has not.
 
 use std::{
     io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::socket::{
+        AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
+    },
+};
+
+use crate::{
+    kms::atomic::{card::Card, objects::Connector},
+    os::doorbell::Doorbell,
 };
 
 /// The kernel's own multicast group, as against udev's.
 const KERNEL_GROUP: u32 = 1;
 
-/// A netlink socket on which the kernel tells of devices.
-pub struct Hotplug {
-    socket: OwnedFd,
+/// How long cables must be still before they are looked at.
+const DEBOUNCE: Duration = Duration::from_millis(500);
+
+/// What the thread has found out.
+pub struct Cables {
+    bell: Doorbell,
+    found: Arc<Mutex<Option<Vec<Connector>>>>,
 }
 
-impl AsFd for Hotplug {
+impl AsFd for Cables {
+    /// Readable once something was found.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.bell.as_fd()
     }
+}
+
+impl Cables {
+    /// Begins to watch a card's cables, until the process ends.
+    pub fn watch(card: Arc<Card>) -> io::Result<Self> {
+        let mut hotplug = Hotplug::open()?;
+        let bell = Doorbell::new()?;
+        let found = Arc::new(Mutex::new(None));
+        let cables = Self {
+            bell: bell.clone(),
+            found: found.clone(),
+        };
+        let work = move || {
+            loop {
+                hotplug.settle();
+                match Connector::read_all(&card) {
+                    Ok(connectors) => {
+                        *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(connectors);
+                        bell.ring();
+                    }
+                    Err(err) => {
+                        log::warn!(err = err.to_string().as_str(); "the screens cannot be asked")
+                    }
+                }
+            }
+        };
+        std::thread::Builder::new()
+            .name("cables".into())
+            .spawn(work)?;
+        Ok(cables)
+    }
+
+    /// All connectors as they are now, if a cable was moved.
+    pub fn take(&self) -> Option<Vec<Connector>> {
+        self.bell.answer();
+        self.found
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+}
+
+/// A netlink socket on which the kernel tells of devices.
+struct Hotplug {
+    socket: OwnedFd,
 }
 
 impl Hotplug {
     /// Begins to listen. No rights are needed.
-    pub fn open() -> io::Result<Self> {
+    fn open() -> io::Result<Self> {
         let socket = socket(
             AddressFamily::Netlink,
             SockType::Datagram,
@@ -36,8 +98,21 @@ impl Hotplug {
         Ok(Self { socket })
     }
 
+    /// Waits until a cable was moved, and then until all of them are still.
+    fn settle(&mut self) {
+        while !self.moved(PollTimeout::NONE) {}
+        let still = PollTimeout::try_from(DEBOUNCE).unwrap_or(PollTimeout::MAX);
+        while self.moved(still) {}
+    }
+
+    /// Waits for the kernel to tell something; answers whether a cable may have been moved.
+    fn moved(&mut self, timeout: PollTimeout) -> bool {
+        let mut fds = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+        matches!(poll(&mut fds, timeout), Ok(1..)) && self.take()
+    }
+
     /// Reads all that was told; answers whether a cable may have been moved.
-    pub fn take(&mut self) -> bool {
+    fn take(&mut self) -> bool {
         let mut message = [0; 4096];
         let mut moved = false;
         // An overflow (ENOBUFS) loses messages: then a cable may have been moved, too.

@@ -6,7 +6,7 @@ use std::{
     io,
     os::fd::AsFd,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -59,6 +59,8 @@ pub(super) struct View {
     /// Properties that a test needs as long as the head is dark: connector, mode, active.
     pub modeset: Vec<(u32, u32, u64)>,
     ladder: Vec<(Shape, Rung)>,
+    /// What passed the test and was refused all the same.
+    refused: Vec<(Shape, Rung)>,
     backdrop: Option<Arc<Backdrop>>,
 }
 
@@ -73,6 +75,7 @@ impl View {
             planes,
             modeset: Vec::new(),
             ladder: Vec::new(),
+            refused: Vec::new(),
             backdrop: None,
         }
     }
@@ -80,6 +83,25 @@ impl View {
     /// Other circumstances: every shape is to be tested anew.
     pub(super) fn forget(&mut self) {
         self.ladder.clear();
+        self.refused.clear();
+    }
+
+    /// What decides how a frame is shown here.
+    fn shape(&self, frame: &Frame, asked: (Rect, Rect)) -> Shape {
+        let is_given =
+            self.background == [0; 3] || self.paints || asked.1 == Rect::whole(self.screen);
+        Shape {
+            format: frame.format,
+            modifier: frame.modifier,
+            in_dma_buf: frame.dma_buf(0).is_some(),
+            size: frame.size,
+            source: asked.0,
+            target: asked.1,
+            background: match is_given {
+                true => Background::Given,
+                false => Background::Ours,
+            },
+        }
     }
 }
 
@@ -99,10 +121,8 @@ struct Scratch {
     canvas: Canvas,
 }
 
-struct Imports {
-    framebuffers: Vec<(u64, Layout, Arc<Framebuffer>)>,
-    gems: Vec<(u32, Weak<Gem>)>,
-}
+/// The framebuffers on decoders' memory, by the memory's inode and its layout.
+type Imports = Vec<(u64, Layout, Arc<Framebuffer>)>;
 
 /// Makes framebuffers of frames.
 pub struct Importer {
@@ -136,10 +156,7 @@ impl Importer {
                 composer: Composer::default(),
                 canvas: Canvas::new(Size::new(2, 2)),
             }),
-            imports: Mutex::new(Imports {
-                framebuffers: Vec::with_capacity(REMEMBERED + 1),
-                gems: Vec::new(),
-            }),
+            imports: Mutex::new(Vec::with_capacity(REMEMBERED + 1)),
             copies: Copies::default(),
         }
     }
@@ -183,7 +200,12 @@ impl Importer {
         Ok(Ready {
             head,
             asked: (whole, whole),
-            plane,
+            crtc: lock(&self.heads).get(head).map_or(0, |view| view.crtc),
+            rung: Rung {
+                plane,
+                form: Form::Whole { format: XRGB8888 },
+                under: None,
+            },
             source: whole,
             target: whole,
             held: Held::Copied(self.painted(size, [0; 3])?),
@@ -235,13 +257,37 @@ impl Importer {
     /// The frame of a layer as a framebuffer of this head: as it was prepared, or made now.
     pub(super) fn ready(&self, head: usize, layer: &Layer) -> io::Result<Arc<Ready>> {
         let asked = (layer.source, layer.target);
+        let crtc = lock(&self.heads).get(head).map(|view| view.crtc);
         if let Some(ready) = layer.frame.prepared::<Ready>()
-            && ready.head == head
-            && ready.asked == asked
+            && (ready.head, ready.asked, Some(ready.crtc)) == (head, asked, crtc)
         {
             return Ok(ready);
         }
         self.make(head, &layer.frame, asked)
+    }
+
+    /// The frame of a layer further down the ladder, since the card did not take it so; nothing at the ladder's end.
+    ///
+    /// What was refused is not tried again for a frame of this shape until the head is told of something new.
+    pub(super) fn lower(
+        &self,
+        head: usize,
+        layer: &Layer,
+        refused: &Ready,
+    ) -> Option<io::Result<Arc<Ready>>> {
+        let asked = (layer.source, layer.target);
+        {
+            let mut heads = lock(&self.heads);
+            let view = heads.get_mut(head)?;
+            let shape = view.shape(&layer.frame, asked);
+            let candidates = ladder::candidates(&shape, &view.planes, &self.planes);
+            if candidates.last() == Some(&refused.rung) {
+                return None;
+            }
+            view.ladder.retain(|(known, _)| *known != shape);
+            view.refused.push((shape, refused.rung));
+        }
+        Some(self.make(head, &layer.frame, asked))
     }
 
     fn make(&self, head: usize, frame: &Frame, asked: (Rect, Rect)) -> io::Result<Arc<Ready>> {
@@ -259,36 +305,21 @@ impl Importer {
 
     /// The best rung for a shape, by test where it is new.
     fn rung(&self, head: usize, frame: &Frame, asked: (Rect, Rect)) -> io::Result<Rung> {
-        let (shape, planes, screen) = {
+        let (shape, candidates, screen) = {
             let heads = lock(&self.heads);
             let view = heads.get(head).ok_or_else(gone)?;
-            let is_given =
-                view.background == [0; 3] || view.paints || asked.1 == Rect::whole(view.screen);
-            let shape = Shape {
-                format: frame.format,
-                modifier: frame.modifier,
-                in_dma_buf: frame.dma_buf(0).is_some(),
-                size: frame.size,
-                source: asked.0,
-                target: asked.1,
-                background: match is_given {
-                    true => Background::Given,
-                    false => Background::Ours,
-                },
-            };
+            let shape = view.shape(frame, asked);
             if let Some((_, rung)) = view.ladder.iter().find(|(known, _)| *known == shape) {
                 return Ok(*rung);
             }
-            (shape, view.planes.clone(), view.screen)
+            let mut candidates = ladder::candidates(&shape, &view.planes, &self.planes);
+            let was_refused = |rung: &Rung| view.refused.contains(&(shape, *rung));
+            candidates.retain(|rung| !was_refused(rung));
+            (shape, candidates, view.screen)
         };
-        let candidates = ladder::candidates(&shape, &planes, &self.planes);
         // The last one always works, and need not be asked for.
         let last = candidates.last().copied();
         let last = last.filter(|last| matches!(last.form, Form::Whole { .. }));
-        let able = |rung: &Rung| {
-            let ready = self.by(*rung, head, frame, asked);
-            ready.and_then(|ready| self.test(head, &ready)).is_ok()
-        };
         let untiled = || {
             let message = format!(
                 "the display shows no {} frames of {:?} with the modifier {:#x} at {}",
@@ -296,8 +327,20 @@ impl Importer {
             );
             io::Error::new(io::ErrorKind::Unsupported, message)
         };
-        let tried = candidates.into_iter().filter(|rung| Some(*rung) != last);
-        let rung = tried.into_iter().find(able).or(last).ok_or_else(untiled)?;
+        let mut found = None;
+        for rung in candidates.into_iter().filter(|rung| Some(*rung) != last) {
+            let ready = self.by(rung, head, frame, asked);
+            match ready.and_then(|ready| self.test(head, &ready)) {
+                Ok(()) => {
+                    found = Some(rung);
+                    break;
+                }
+                // Only the master may ask: what the card can do is not known now.
+                Err(err) if err.kind() == io::ErrorKind::PermissionDenied => return Err(err),
+                Err(_) => {}
+            }
+        }
+        let rung = found.or(last).ok_or_else(untiled)?;
         log::info!(
             "{} {:?} to {} on {}: {rung:?}",
             frame.size,
@@ -349,7 +392,8 @@ impl Importer {
         Ok(Ready {
             head,
             asked,
-            plane: rung.plane,
+            crtc: lock(&self.heads).get(head).map_or(0, |view| view.crtc),
+            rung,
             source,
             target,
             held,
@@ -399,38 +443,23 @@ impl Importer {
         }
         let mut imports = lock(&self.imports);
         let known = imports
-            .framebuffers
             .iter()
             .position(|(key, known, _)| (*key, *known) == (inode, layout));
         if let Some(place) = known {
-            let entry = imports.framebuffers.remove(place);
+            let entry = imports.remove(place);
             let framebuffer = entry.2.clone();
-            imports.framebuffers.push(entry);
+            imports.push(entry);
             return Ok(framebuffer);
         }
         let mut gems = Vec::with_capacity(3);
         for plane in 0..frame.format.planes() {
             let (fd, _) = frame.dma_buf(plane).ok_or_else(none)?;
-            let handle = drm_ffi::gem::fd_to_handle(self.card.as_fd(), fd)?.handle;
-            // The same memory always has the same handle, and closing it once closes it for all.
-            imports.gems.retain(|(_, gem)| gem.strong_count() > 0);
-            let known = imports.gems.iter().find(|(known, _)| *known == handle);
-            let gem = match known.and_then(|(_, gem)| gem.upgrade()) {
-                Some(gem) => gem,
-                None => {
-                    let gem = Arc::new(Gem::imported(self.card.clone(), handle));
-                    imports.gems.push((handle, Arc::downgrade(&gem)));
-                    gem
-                }
-            };
-            gems.push(gem);
+            gems.push(Arc::new(Gem::import(self.card.clone(), fd)?));
         }
         let framebuffer = Arc::new(Framebuffer::new(self.card.clone(), layout, gems)?);
-        imports
-            .framebuffers
-            .push((inode, layout, framebuffer.clone()));
-        if imports.framebuffers.len() > REMEMBERED {
-            imports.framebuffers.remove(0);
+        imports.push((inode, layout, framebuffer.clone()));
+        if imports.len() > REMEMBERED {
+            imports.remove(0);
         }
         Ok(framebuffer)
     }
@@ -510,6 +539,14 @@ impl Importer {
 }
 
 impl Prepare for Importer {
+    fn tidy(&self) {
+        let unused = |(_, _, framebuffer): &mut (u64, Layout, Arc<Framebuffer>)| {
+            Arc::strong_count(framebuffer) == 1
+        };
+        let gone: Vec<_> = lock(&self.imports).extract_if(.., unused).collect();
+        drop(gone);
+    }
+
     fn prepare(&self, head: usize, frame: &Frame) -> io::Result<Way> {
         let asked = {
             let heads = lock(&self.heads);

@@ -191,6 +191,7 @@ mod tests {
             kind,
             crtcs: 1,
             formats: Formats::without_modifiers(formats),
+            shown_by: 0,
             properties: PlaneProperties {
                 zpos,
                 ..PlaneProperties::default()

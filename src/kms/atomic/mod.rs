@@ -34,7 +34,7 @@ use nix::errno::Errno;
 use self::{
     card::Card,
     head::{Head, Latch, Light},
-    hotplug::Hotplug,
+    hotplug::Cables,
     import::{ALLOW_MODESET, View, only_layer},
     objects::Objects,
     ready::{Ready, put, turn_off},
@@ -111,13 +111,13 @@ pub struct KmsAtomic {
     request: Request,
     events: VecDeque<DisplayEvent>,
     retired: Vec<Scene>,
-    hotplug: Option<Hotplug>,
-    /// When the cables are to be looked at.
-    probe_at: Option<MediaTime>,
+    cables: Option<Cables>,
     mastery: Mastery,
     lost: bool,
     /// Whether time has begun: it does when the presenter first waits.
     begun: bool,
+    /// When it woke last.
+    woken: MediaTime,
 }
 
 impl KmsAtomic {
@@ -141,7 +141,7 @@ impl KmsAtomic {
             .map(|head| View::new(head.mode.size, 0, Vec::new()))
             .collect();
         let importer = Importer::new(card.clone(), objects.planes.clone(), views);
-        let hotplug = Hotplug::open()
+        let cables = Cables::watch(card.clone())
             .inspect_err(
                 |err| log::warn!(err = err.to_string().as_str(); "cables cannot be watched"),
             )
@@ -155,8 +155,8 @@ impl KmsAtomic {
             request: Request::new(),
             events: VecDeque::with_capacity(64),
             retired: Vec::with_capacity(16),
-            hotplug,
-            probe_at: None,
+            cables,
+            woken: now,
             mastery: Mastery::Ours,
             lost: false,
             begun: false,
@@ -226,36 +226,49 @@ impl KmsAtomic {
             return Ok(());
         }
         let layer = only_layer(&scene).ok_or(Reject::TooManyLayers(scene.layers.len()))?;
-        let ready = self.importer.ready(head, layer).map_err(|err| {
-            log::warn!(err = err.to_string().as_str(); "a frame cannot be made ready");
-            Reject::Device
-        })?;
-        match self.push(head, &ready) {
-            Ok(()) => {
-                let state = &mut self.heads[head];
-                state.flipped = false;
-                state.pending = Some(Latch {
-                    scene,
-                    ready: Some(ready),
-                    since: now,
-                });
-                Ok(())
+        let mut ready = self.importer.ready(head, layer);
+        // Down the ladder until the card takes it.
+        let error = loop {
+            let tried = match ready {
+                Ok(tried) => tried,
+                Err(err) => break err,
+            };
+            match self.push(head, &tried) {
+                Ok(()) => {
+                    let state = &mut self.heads[head];
+                    state.flipped = false;
+                    state.refusals.clear();
+                    state.pending = Some(Latch {
+                        scene,
+                        ready: Some(tried),
+                        since: clock::monotonic(),
+                    });
+                    return Ok(());
+                }
+                Err(err) if is_of_the_picture(&err) => {
+                    match self.importer.lower(head, layer, &tried) {
+                        Some(next) => ready = next,
+                        None => break err,
+                    }
+                }
+                Err(err) => break err,
             }
-            Err(err) => match Errno::from_raw(err.raw_os_error().unwrap_or(0)) {
-                Errno::EBUSY => Err(CommitError::Busy),
-                Errno::EACCES | Errno::EPERM => {
-                    self.lose_master(now);
-                    self.commit(head, scene)
-                }
-                Errno::ENODEV => {
-                    self.lost = true;
-                    Err(CommitError::Lost)
-                }
-                _ => {
-                    log::warn!(err = err.to_string().as_str(); "the card refused a commit");
-                    Err(Reject::Device.into())
-                }
-            },
+        };
+        match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
+            Errno::EBUSY => Err(CommitError::Busy),
+            Errno::EACCES | Errno::EPERM => {
+                self.lose_master(now);
+                self.commit(head, scene)
+            }
+            Errno::ENODEV => {
+                self.lost = true;
+                Err(CommitError::Lost)
+            }
+            _ => {
+                log::warn!(err = error.to_string().as_str(); "the card refused a picture");
+                self.heads[head].refusals.add(now);
+                Err(Reject::Device.into())
+            }
         }
     }
 
@@ -269,7 +282,7 @@ impl KmsAtomic {
         request.clear();
         let dark = state.light == Light::Dark;
         if dark {
-            for (object, property, value) in modeset(route, state.blob) {
+            for (object, property, value) in modeset(&self.objects, route, state.blob) {
                 request.set(object, property, value);
             }
         }
@@ -313,6 +326,10 @@ impl KmsAtomic {
         Some(shown.scene.clone())
     }
 
+    pub(super) fn woken(&self) -> MediaTime {
+        self.woken
+    }
+
     pub(super) fn take_retired(&mut self) -> Option<Scene> {
         self.retired.pop()
     }
@@ -334,14 +351,34 @@ impl KmsAtomic {
     }
 }
 
-/// The properties that give a CRTC its mode and its connector.
-fn modeset(route: &Route, blob: u64) -> [(u32, u32, u64); 3] {
-    let (connector, crtc) = (&route.connector, &route.crtc);
-    [
-        (connector.id, connector.crtc_id, crtc.id.into()),
+/// Whether another picture could help: this one is in a form that the card does not take now, be it for its memory's
+/// bandwidth (`ENOSPC`) or for a limit that it tells by `EINVAL` or `ERANGE`.
+fn is_of_the_picture(error: &io::Error) -> bool {
+    let number = Errno::from_raw(error.raw_os_error().unwrap_or(0));
+    matches!(number, Errno::EINVAL | Errno::ERANGE | Errno::ENOSPC)
+}
+
+/// The properties that give a CRTC its mode and its connector, and take from it what a console, a firmware or another
+/// program has left there: other connectors, and planes that are not the route's.
+fn modeset(objects: &Objects, route: &Route, blob: u64) -> Vec<(u32, u32, u64)> {
+    let (own, crtc) = (&route.connector, &route.crtc);
+    let mut properties = vec![
+        (own.id, own.crtc_id, crtc.id.into()),
         (crtc.id, crtc.mode_id, blob),
         (crtc.id, crtc.active, 1),
-    ]
+    ];
+    for other in &objects.connectors {
+        if other.driven_by == u64::from(crtc.id) && other.id != own.id {
+            properties.push((other.id, other.crtc_id, 0));
+        }
+    }
+    for (place, plane) in objects.planes.iter().enumerate() {
+        if plane.shown_by == u64::from(crtc.id) && !route.planes.contains(&place) {
+            properties.push((plane.id, plane.properties.fb_id, 0));
+            properties.push((plane.id, plane.properties.crtc_id, 0));
+        }
+    }
+    properties
 }
 
 /// A colour as `BACKGROUND_COLOR` takes it: 16 bits each for alpha, red, green and blue.

@@ -60,6 +60,8 @@ pub struct Connector {
     pub crtcs: u32,
     /// The property `CRTC_ID`.
     pub crtc_id: u32,
+    /// The CRTC that drove it when it was read; 0 if none did.
+    pub driven_by: u64,
 }
 
 /// What hangs on a connector.
@@ -72,9 +74,8 @@ pub struct Screen {
 }
 
 impl Connector {
-    /// Reads a connector; asks the cable anew if `probe`.
-    pub fn read(card: &Card, handle: connector::Handle, probe: bool) -> io::Result<Self> {
-        let info = card.get_connector(handle, probe)?;
+    fn read(card: &Card, handle: connector::Handle) -> io::Result<Self> {
+        let info = card.get_connector(handle, true)?;
         let properties = Properties::read(card, handle)?;
         let mut crtcs = 0;
         let resources = card.resource_handles()?;
@@ -107,14 +108,15 @@ impl Connector {
             screen,
             crtcs,
             crtc_id: properties.need("CRTC_ID")?,
+            driven_by: properties.value("CRTC_ID").unwrap_or(0),
         })
     }
 
-    /// Reads it anew.
-    pub fn reread(&self, card: &Card) -> io::Result<Self> {
-        let handle = NonZeroU32::new(self.id).map(connector::Handle::from);
-        let gone = || io::Error::new(io::ErrorKind::NotFound, "the connector is gone");
-        Self::read(card, handle.ok_or_else(gone)?, true)
+    /// Reads all of them, and asks every cable, which may take its time.
+    pub fn read_all(card: &Card) -> io::Result<Vec<Self>> {
+        let resources = card.resource_handles()?;
+        let handles = resources.connectors().iter();
+        handles.map(|handle| Self::read(card, *handle)).collect()
     }
 }
 
@@ -168,6 +170,8 @@ pub struct Plane {
     pub crtcs: u32,
     /// What it can scan out.
     pub formats: Formats,
+    /// The CRTC that showed it when it was read; 0 if none did.
+    pub shown_by: u64,
     /// Its properties.
     pub properties: PlaneProperties,
 }
@@ -226,6 +230,7 @@ impl Plane {
             kind,
             crtcs,
             formats,
+            shown_by: properties.value("CRTC_ID").unwrap_or(0),
             properties: PlaneProperties {
                 fb_id: properties.need("FB_ID")?,
                 crtc_id: properties.need("CRTC_ID")?,
@@ -312,7 +317,7 @@ pub struct Objects {
     pub connectors: Vec<Connector>,
     /// The CRTCs, by their places.
     pub crtcs: Vec<Crtc>,
-    /// The planes, without cursors, primaries first.
+    /// The planes, primaries first.
     pub planes: Vec<Plane>,
 }
 
@@ -320,11 +325,7 @@ impl Objects {
     /// Reads them all, and asks every cable.
     pub fn read(card: &Card) -> io::Result<Self> {
         let resources = card.resource_handles()?;
-        let connectors = resources
-            .connectors()
-            .iter()
-            .map(|handle| Connector::read(card, *handle, true))
-            .collect::<io::Result<_>>()?;
+        let connectors = Connector::read_all(card)?;
         let crtcs = resources
             .crtcs()
             .iter()

@@ -30,16 +30,21 @@ impl KmsAtomic {
         }
     }
 
+    /// Takes a head's signal away, whoever draws on it.
+    pub(super) fn darken(&mut self, number: usize) {
+        let Some(route) = &self.heads[number].route else {
+            return;
+        };
+        self.request.clear();
+        self.request.set(route.crtc.id, route.crtc.active, 0);
+        if let Err(err) = self.request.commit(self.card.as_fd(), ALLOW_MODESET) {
+            log::warn!(err = err.to_string().as_str(); "{} does not go dark", route.connector.name);
+        }
+    }
+
     fn switch_off(&mut self, number: usize) {
-        let lit = self.heads[number].light == Light::Lit && self.mastery.is_ours();
-        if let Some(route) = &self.heads[number].route
-            && lit
-        {
-            self.request.clear();
-            self.request.set(route.crtc.id, route.crtc.active, 0);
-            if let Err(err) = self.request.commit(self.card.as_fd(), ALLOW_MODESET) {
-                log::warn!(err = err.to_string().as_str(); "{} does not go dark", route.connector.name);
-            }
+        if self.mastery.is_ours() {
+            self.darken(number);
         }
         self.latch(number);
         let head = &mut self.heads[number];

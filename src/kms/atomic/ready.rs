@@ -7,7 +7,7 @@ use crate::{
     kms::{
         atomic::{
             framebuffer::{Framebuffer, Pooled},
-            ladder::Standing,
+            ladder::{Rung, Standing},
             objects::Plane,
             request::Request,
         },
@@ -20,8 +20,9 @@ pub struct Ready {
     pub(super) head: usize,
     /// Where the frame was to be when it was made ready.
     pub(super) asked: (Rect, Rect),
-    /// The plane's place.
-    pub(super) plane: usize,
+    /// The number of the head's CRTC then.
+    pub(super) crtc: u32,
+    pub(super) rung: Rung,
     pub(super) source: Rect,
     pub(super) target: Rect,
     pub(super) held: Held,
@@ -56,7 +57,7 @@ pub(super) struct Placed<'a> {
 impl Ready {
     /// What a plane shows of it, by the plane's place.
     pub(super) fn on(&self, plane: usize) -> Option<Placed<'_>> {
-        if plane == self.plane {
+        if plane == self.rung.plane {
             let raised = match self.under {
                 Some((_, Standing::Raised(property, value))) => Some((property, value)),
                 Some((_, Standing::Above | Standing::Below)) | None => None,

@@ -73,12 +73,14 @@ pub fn choose_mode(
     })
 }
 
-/// Finds a way for a head; `taken` are the connectors and CRTCs that others have.
+/// Finds a way for a head; `taken` are the connectors and CRTCs that others have, `current` is the connector that it has
+/// and keeps if there is a screen.
 ///
 /// A mode that the screen has not is no reason to stay dark: the preferred one is taken, and the fault is told.
 pub fn find(
     objects: &Objects,
     wish: &Wish,
+    current: Option<u32>,
     taken: &[(u32, u32)],
 ) -> Option<(Route, Option<NoSuchMode>)> {
     let free = |connector: &&Connector| taken.iter().all(|(other, _)| *other != connector.id);
@@ -86,7 +88,14 @@ pub fn find(
         let name = wish.connector.as_ref();
         name.is_none_or(|name| *name == connector.name)
     };
-    for connector in objects.connectors.iter().filter(free).filter(wished) {
+    let mut connectors: Vec<&Connector> = objects
+        .connectors
+        .iter()
+        .filter(free)
+        .filter(wished)
+        .collect();
+    connectors.sort_by_key(|connector| Some(connector.id) != current);
+    for connector in connectors {
         let Some(screen) = &connector.screen else {
             continue;
         };
@@ -94,7 +103,10 @@ pub fn find(
             connector.crtcs & (1 << crtc.index) != 0
                 && taken.iter().all(|(_, other)| *other != crtc.id)
         };
-        let Some(crtc) = objects.crtcs.iter().find(able) else {
+        // The CRTC that drives it already costs the least: often nothing needs to go dark.
+        let drives = |crtc: &&Crtc| u64::from(crtc.id) == connector.driven_by;
+        let mut crtcs = objects.crtcs.iter().filter(able);
+        let Some(crtc) = crtcs.clone().find(drives).or_else(|| crtcs.next()) else {
             continue;
         };
         let (kernel_mode, fault) = match choose_mode(&connector.name, &screen.modes, wish.mode) {
@@ -135,4 +147,148 @@ fn planes_of(objects: &Objects, crtc: &Crtc) -> Vec<usize> {
             .map(|(place, _)| place),
     );
     planes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kms::{
+        atomic::objects::{Plane, PlaneProperties, Screen},
+        formats::Formats,
+    };
+
+    /// A mode of the kernel's: 40 MHz over so many pixels a frame.
+    fn mode(width: u16, height: u16, clock: u32, total: (u16, u16)) -> drm::control::Mode {
+        drm_ffi::drm_mode_modeinfo {
+            clock,
+            hdisplay: width,
+            htotal: total.0,
+            vdisplay: height,
+            vtotal: total.1,
+            ..Default::default()
+        }
+        .into()
+    }
+
+    /// 1280x720 at 60, 59.94 and 50 Hz, then 640x480.
+    fn modes() -> Vec<drm::control::Mode> {
+        vec![
+            mode(1280, 720, 74_250, (1650, 750)),
+            mode(1280, 720, 74_176, (1650, 750)),
+            mode(1280, 720, 74_250, (1980, 750)),
+            mode(640, 480, 25_175, (800, 525)),
+        ]
+    }
+
+    fn wish(text: &str) -> Option<Mode> {
+        Some(text.parse().expect("a mode"))
+    }
+
+    #[test]
+    fn a_rate_is_taken_for_what_it_says() {
+        let modes = modes();
+        let chosen = |text: &str| {
+            let found = choose_mode("HDMI-A-1", &modes, wish(text)).expect("it has it");
+            modes.iter().position(|mode| *mode == found)
+        };
+        assert_eq!(chosen("1280x720@60"), Some(0));
+        assert_eq!(chosen("1280x720@59.94"), Some(1));
+        assert_eq!(chosen("1280x720@50"), Some(2));
+        let preferred = choose_mode("HDMI-A-1", &modes, None).expect("it has modes");
+        assert_eq!(preferred, modes[0]);
+        let missing = choose_mode("HDMI-A-1", &modes, wish("1920x1080@60"));
+        let told = missing.expect_err("it has it not").to_string();
+        assert!(
+            told.contains("HDMI-A-1") && told.contains("640x480@59.94"),
+            "{told}"
+        );
+    }
+
+    /// Two CRTCs, and connectors that either can drive; each with a screen or not.
+    fn objects(screens: &[bool]) -> Objects {
+        let connector = |(number, screen): (u32, &bool)| Connector {
+            id: 10 + number,
+            name: format!("HDMI-A-{}", number + 1),
+            screen: screen.then(|| Screen {
+                modes: modes(),
+                edid: Vec::new(),
+            }),
+            crtcs: 0b11,
+            crtc_id: 1,
+            driven_by: 0,
+        };
+        let crtc = |index: u32| Crtc {
+            id: 20 + index,
+            index,
+            active: 1,
+            mode_id: 2,
+            background: None,
+        };
+        let plane = |(id, kind, crtcs)| Plane {
+            id,
+            kind,
+            crtcs,
+            formats: Formats::default(),
+            shown_by: 0,
+            properties: PlaneProperties::default(),
+        };
+        Objects {
+            connectors: (0..).zip(screens).map(connector).collect(),
+            crtcs: vec![crtc(0), crtc(1)],
+            planes: [
+                (30, Kind::Primary, 0b01),
+                (31, Kind::Primary, 0b10),
+                (32, Kind::Overlay, 0b11),
+                (33, Kind::Cursor, 0b01),
+            ]
+            .map(plane)
+            .into(),
+        }
+    }
+
+    #[test]
+    fn a_head_keeps_its_socket_and_takes_another_when_the_cable_is_there() {
+        let any = Wish::default();
+        let found = |screens: &[bool], current| {
+            let objects = objects(screens);
+            let found = find(&objects, &any, current, &[]);
+            found.map(|(route, _)| route.connector.name)
+        };
+        assert_eq!(found(&[true, true], None).as_deref(), Some("HDMI-A-1"));
+        assert_eq!(found(&[true, true], Some(11)).as_deref(), Some("HDMI-A-2"));
+        assert_eq!(found(&[true, false], Some(11)).as_deref(), Some("HDMI-A-1"));
+        assert_eq!(found(&[false, false], Some(11)), None);
+    }
+
+    #[test]
+    fn heads_have_crtcs_and_overlays_of_their_own_and_nobody_takes_a_cursor() {
+        let mut objects = objects(&[true, true]);
+        let any = Wish::default();
+        let (first, _) = find(&objects, &any, None, &[]).expect("a way");
+        let taken = [(first.connector.id, first.crtc.id)];
+        let (second, _) = find(&objects, &any, None, &taken).expect("a way");
+        assert_eq!((first.crtc.id, second.crtc.id), (20, 21));
+        assert_eq!((first.planes, second.planes), (vec![0, 2], vec![1]));
+        // The one that drives the screen already is preferred.
+        objects.connectors[0].driven_by = 21;
+        let (first, _) = find(&objects, &any, None, &[]).expect("a way");
+        assert_eq!(first.crtc.id, 21);
+    }
+
+    #[test]
+    fn a_mode_that_a_screen_has_not_is_told_and_the_preferred_one_taken() {
+        let objects = objects(&[true]);
+        let asked = Wish {
+            connector: Some("HDMI-A-1".to_owned()),
+            mode: wish("3840x2160@60"),
+        };
+        let (route, fault) = find(&objects, &asked, None, &[]).expect("a way");
+        assert_eq!(route.mode().to_string(), "1280x720@60");
+        assert!(fault.is_some());
+        let elsewhere = Wish {
+            connector: Some("DP-1".to_owned()),
+            mode: None,
+        };
+        assert!(find(&objects, &elsewhere, None, &[]).is_none());
+    }
 }

@@ -15,7 +15,11 @@ use crate::{
     domain::units::MediaTime,
     kms::{
         DisplayEvent,
-        atomic::{KmsAtomic, MASTER_RETRY, Mastery, head::Light, hotplug::Hotplug},
+        atomic::{
+            KmsAtomic, MASTER_RETRY, Mastery,
+            head::{Latch, Light},
+            hotplug::Cables,
+        },
         vblanks::Vblanks,
     },
     os::{clock, doorbell::Doorbell},
@@ -31,8 +35,13 @@ const FLIP_TIMEOUT: MediaTime = MediaTime::from_millis(500);
 /// So many flips in a row that never came: the driver is lost.
 const HOPELESS: u32 = 3;
 
-/// How long cables must be still before they are looked at.
-const DEBOUNCE: MediaTime = MediaTime::from_millis(500);
+/// Who has something to say.
+#[derive(Clone, Copy, Debug, Default)]
+struct Woken {
+    card: bool,
+    bell: bool,
+    cables: bool,
+}
 
 impl KmsAtomic {
     pub(in crate::kms) fn wait(&mut self, bell: &Doorbell) -> DisplayEvent {
@@ -53,17 +62,21 @@ impl KmsAtomic {
             let until = self.deadline();
             let now = clock::monotonic();
             let left = (until - now).max(MediaTime::ZERO);
-            let (card, rang, cables) = self.poll(bell, left);
-            if card && let Err(err) = self.take_events() {
+            let woken = self.poll(bell, left);
+            self.woken = clock::monotonic();
+            if woken.card
+                && let Err(err) = self.take_events()
+            {
                 log::error!(err = err.to_string().as_str(); "the card tells nothing any more");
                 self.lost = true;
             }
-            let now = clock::monotonic();
-            if cables && self.hotplug.as_mut().is_some_and(Hotplug::take) {
-                self.probe_at = Some(now + DEBOUNCE);
+            if woken.cables
+                && let Some(connectors) = self.cables.as_ref().and_then(Cables::take)
+            {
+                self.rewire(connectors);
             }
-            self.take_time(now);
-            if rang {
+            self.take_time(clock::monotonic());
+            if woken.bell {
                 self.events.push_back(DisplayEvent::Bell);
             }
         }
@@ -93,40 +106,45 @@ impl KmsAtomic {
         let master = self.mastery.is_ours();
         let heads = self.heads.iter().map(|head| {
             if head.is_timed(master) {
-                head.vblanks.due()
+                let lost = head.flip_awaited(master).map(|since| since + FLIP_TIMEOUT);
+                lost.unwrap_or(MediaTime::MAX).min(head.vblanks.due())
             } else if let Some(pending) = &head.pending {
                 pending.since + FLIP_TIMEOUT
             } else {
                 head.vblanks.last() + FLIP_TIMEOUT
             }
         });
+        let pauses = self.heads.iter().filter_map(|head| head.refusals.until());
         heads
-            .chain(self.probe_at)
+            .chain(pauses)
             .chain(self.mastery.retry_at())
             .min()
             .unwrap_or(MediaTime::ZERO)
     }
 
-    /// Waits; tells whether the card, the bell and the cables have something to say.
-    fn poll(&self, bell: &Doorbell, left: MediaTime) -> (bool, bool, bool) {
+    /// Waits; tells who has something to say.
+    fn poll(&self, bell: &Doorbell, left: MediaTime) -> Woken {
         let nothing = bell.as_fd();
-        let cables: BorrowedFd<'_> = self.hotplug.as_ref().map_or(nothing, AsFd::as_fd);
+        let cables: BorrowedFd<'_> = self.cables.as_ref().map_or(nothing, AsFd::as_fd);
         let mut fds = [
             PollFd::new(self.card.as_fd(), PollFlags::POLLIN),
             PollFd::new(bell.as_fd(), PollFlags::POLLIN),
             PollFd::new(cables, PollFlags::POLLIN),
         ];
-        let fds = match self.hotplug {
+        let fds = match self.cables {
             Some(_) => &mut fds[..],
             None => &mut fds[..2],
         };
         let timeout = TimeSpec::from_duration(left.duration());
         if ppoll(fds, Some(timeout), None).is_err() {
-            return (false, false, false);
+            return Woken::default();
         }
         let any = |place: usize| fds.get(place).is_some_and(|fd| fd.any() == Some(true));
-        let (card, rang, cables) = (any(0), any(1), any(2));
-        (card, rang && bell.answer(), cables)
+        Woken {
+            card: any(0),
+            bell: any(1) && bell.answer(),
+            cables: any(2),
+        }
     }
 
     /// Reads what the card tells.
@@ -167,7 +185,9 @@ impl KmsAtomic {
     /// A flip is done.
     fn flipped(&mut self, number: usize, sequence: u32, time: MediaTime) {
         let head = &mut self.heads[number];
-        if head.pending.is_none() {
+        // A flip from before the head went dark is none of what it has now.
+        let awaits = |pending: &Latch| pending.ready.is_some();
+        if !head.pending.as_ref().is_some_and(awaits) {
             return;
         }
         head.failures = 0;
@@ -175,7 +195,7 @@ impl KmsAtomic {
             head.flipped = true;
             return;
         }
-        let steps = match (std::mem::take(&mut head.settling), time) {
+        let steps = match (head.settling, time) {
             (true, _) => head.vblanks.begin(clock::monotonic()),
             (false, MediaTime::ZERO) => 0,
             (false, time) => head.vblanks.kernel(sequence, time),
@@ -207,12 +227,15 @@ impl KmsAtomic {
     }
 
     fn tick(&mut self, number: usize) {
-        let head = &self.heads[number];
+        let head = &mut self.heads[number];
+        // The time that setting a mode took was dark.
+        let settling = std::mem::take(&mut head.settling);
+        let driven = head.is_driven(self.mastery.is_ours());
         self.events.push_back(DisplayEvent::Vblank {
             head: number,
             sequence: head.vblanks.count(),
             stamp: head.vblanks.last(),
-            lit: head.is_driven(self.mastery.is_ours()) && head.light == Light::Lit,
+            lit: driven && head.light == Light::Lit && !settling,
         });
     }
 
@@ -220,6 +243,20 @@ impl KmsAtomic {
     fn take_time(&mut self, now: MediaTime) {
         let master = self.mastery.is_ours();
         for number in 0..self.heads.len() {
+            let head = &mut self.heads[number];
+            if head.refusals.until().is_some_and(|until| until <= now) {
+                head.refusals.end_pause();
+                log::info!(head = number; "the mode is set anew, since the card refused pictures");
+                self.relight(number);
+            }
+            let head = &mut self.heads[number];
+            if head
+                .flip_awaited(master)
+                .is_some_and(|since| now - since >= FLIP_TIMEOUT)
+            {
+                self.recover(number, now);
+                continue;
+            }
             let head = &mut self.heads[number];
             if head.is_timed(master) {
                 if head.vblanks.timer(now) > 0 {
@@ -230,14 +267,9 @@ impl KmsAtomic {
                 }
                 continue;
             }
-            let waited = head.pending.as_ref().map(|pending| pending.since);
-            if now - waited.unwrap_or(head.vblanks.last()) >= FLIP_TIMEOUT {
+            if head.pending.is_none() && now - head.vblanks.last() >= FLIP_TIMEOUT {
                 self.recover(number, now);
             }
-        }
-        if self.probe_at.is_some_and(|at| at <= now) {
-            self.probe_at = None;
-            self.probe();
         }
         if self.mastery.retry_at().is_some_and(|at| at <= now) {
             let retry_at = now + MASTER_RETRY;
@@ -245,12 +277,18 @@ impl KmsAtomic {
             if self.card.acquire_master_lock().is_ok() {
                 self.mastery = Mastery::Ours;
                 log::info!("the display is ours again");
-                (0..self.heads.len()).for_each(|head| self.relight(head));
+                for number in 0..self.heads.len() {
+                    match self.heads[number].light {
+                        // What another program shows goes dark as ours did.
+                        Light::Off => self.darken(number),
+                        Light::Dark | Light::Lit => self.relight(number),
+                    }
+                }
             }
         }
     }
 
-    /// A flip or vblank never came: the mode is set anew, with the picture that was on its way.
+    /// A flip or vblank never came: the mode is set anew, with the picture that was on its way, which counts as shown.
     fn recover(&mut self, number: usize, now: MediaTime) {
         let head = &mut self.heads[number];
         head.failures += 1;
@@ -259,9 +297,6 @@ impl KmsAtomic {
             self.lost = true;
             return;
         }
-        head.pending = None;
-        head.flipped = false;
-        head.armed = false;
         head.vblanks.timer(now);
         self.relight(number);
         self.tick(number);
