@@ -1,6 +1,7 @@
 //! What happens in a player's life: cables, consoles, other programs, drivers that fall silent, crashes.
 
 use crate::{
+    clips,
     counted::pattern::Sight,
     guest::Guest,
     pictures::{look, on_screen},
@@ -104,6 +105,50 @@ fn a_flip_that_never_comes_sets_the_mode_anew() {
     guest.until(20, &has_shown(1));
     guest.sh("sleep 1");
     assert_shows_the_loop(&mut guest, "after-restart.png");
+}
+
+#[test]
+fn a_still_whose_own_flip_never_comes_is_there_after_all() {
+    let mut guest = warm::guest(USUAL, "lost_still");
+    guest.sh("rig-vkms make");
+    let [(first, _), (second, id)] = clips::STILLS;
+    configure(&mut guest, &[first, second], "auto_advance = false");
+    guest.sh("systemctl start museboxd");
+    guest.until(20, &has_shown(1));
+    guest.sh("sleep 1; rig-fault swallow 0.8 & sleep 0.1; museboxctl goto M0T0I1; wait");
+    guest.until(5, &logged("a flip never came"));
+    guest.sh("sleep 2");
+    assert_eq!(on_screen(&mut guest, "still.png").id, id);
+    assert_eq!(restarts(&mut guest), 0);
+}
+
+#[test]
+fn a_cable_that_is_put_into_another_socket_is_found_there() {
+    let mut guest = warm::guest(USUAL, "other_socket");
+    guest.sh("rig-vkms make tv 2; rig-vkms unplug tv 1");
+    configure(&mut guest, &["loop.mp4"], "");
+    guest.sh("systemctl start museboxd");
+    guest.until(20, &has_shown(2));
+    assert_shows_the_loop(&mut guest, "first-socket.png");
+    for (from, to) in [(0, 1), (1, 0)] {
+        guest.sh(&format!("rig-vkms unplug tv {from}"));
+        guest.until(10, "museboxctl status --json | grep -q '\"mode\": null'");
+        guest.sh(&format!("rig-vkms plug tv {to}"));
+        guest.until(
+            10,
+            "museboxctl status --json | grep -q '\"mode\": \"640x480@'",
+        );
+        guest.sh("sleep 1");
+        assert_shows_the_loop(&mut guest, &format!("socket-{to}.png"));
+        let state = guest.sh("cat /sys/kernel/debug/dri/tv/state");
+        let crtcs: Vec<bool> = state
+            .split("\ncrtc[")
+            .skip(1)
+            .map(|crtc| crtc.contains("active=1"))
+            .collect();
+        assert_eq!(crtcs, [to == 0, to == 1], "one CRTC is lit: {state}");
+    }
+    assert_eq!(restarts(&mut guest), 0);
 }
 
 #[test]
@@ -259,7 +304,7 @@ fn seen(guest: &mut Guest, name: &str) -> Sight {
 fn no_console_writes_over_the_picture_and_each_has_its_turn() {
     let mut guest = playing_on_virtio("consoles", "");
     guest.sh("systemctl is-active getty@tty1 && exit 1; sleep 1");
-    guest.sh("for i in $(seq 60); do echo 'written over the picture' >/dev/tty1; done; echo 'kernel talks' >/dev/kmsg; sleep 0.5");
+    guest.sh("for i in $(seq 60); do echo 'written over the picture' >/dev/tty1; done; echo '<1>kernel talks' >/dev/kmsg; sleep 0.5");
     assert_eq!(guest.sh("rig-fault console-mode 1").trim(), "1");
     assert!(matches!(seen(&mut guest, "undisturbed.png"), Sight::Frame(mark) if mark.id == LOOP));
     guest.sh("rig-fault front 2; sleep 1; echo 'the second console' >/dev/tty2; sleep 1");

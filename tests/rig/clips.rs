@@ -68,6 +68,9 @@ pub fn all() -> Vec<(&'static str, Clip)> {
     ]
 }
 
+/// The images by their names, with their ids.
+pub const STILLS: [(&str, u8); 2] = [("one.png", 11), ("two.png", 12)];
+
 /// Where a clip is on the host.
 pub fn path(name: &str) -> PathBuf {
     warm::runs().join("parcel").join(name)
@@ -86,6 +89,9 @@ pub fn make(folder: &Path) -> anyhow::Result<()> {
         generate::make(&clip, &unfinished)?;
         fs::rename(unfinished, path)?;
         fs::write(recipe.0, recipe.1)?;
+    }
+    for (name, id) in STILLS {
+        generate::image(id, (640, 480), &folder.join(name))?;
     }
     Ok(())
 }

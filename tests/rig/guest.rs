@@ -181,7 +181,7 @@ impl Guest {
 
     /// What the player's screen is, as `museboxctl screenshot` reads it back.
     pub fn screenshot(&mut self, name: &str) -> PathBuf {
-        self.sh("museboxctl screenshot /tmp/screenshot.png");
+        self.sh("museboxctl screenshot --scanned-out /tmp/screenshot.png");
         let bytes = self.read("/tmp/screenshot.png").expect("the screenshot");
         let path = self.path(name);
         fs::write(&path, bytes).expect("the picture is written");

@@ -39,7 +39,7 @@ fn two_connectors_of_a_card_play_their_own_tracks() {
     guest.until(30, &has_shown(12));
     for (screen, id) in [("left", 3), ("right", 4)] {
         guest.sh(&format!(
-            "museboxctl screenshot /tmp/{screen}.png --screen {screen}"
+            "museboxctl screenshot --scanned-out /tmp/{screen}.png --screen {screen}"
         ));
         let bytes = guest
             .read(&format!("/tmp/{screen}.png"))

@@ -1,6 +1,9 @@
 //! The service: what it may, what it says, what its package does.
 
-use crate::scene::{has_shown, playing, restarts};
+use crate::{
+    scene::{configure_on, has_shown, playing, playlist, restarts},
+    warm::{self, USUAL},
+};
 
 #[test]
 fn it_runs_without_rights_and_with_little_exposure() {
@@ -43,6 +46,25 @@ fn it_runs_without_rights_and_with_little_exposure() {
     );
     let known = guest.sh("systemctl status --no-pager museboxd | head -20");
     assert!(known.contains("M0T0I0 loop.mp4"), "{known}");
+}
+
+#[test]
+fn from_power_on_it_may_use_sound_and_decoders() {
+    let mut guest = warm::guest(USUAL, "devices");
+    playlist(&mut guest, &["loop.mp4"]);
+    configure_on(&mut guest, "virtio_gpu", "", "mode = \"640x480@60\"");
+    guest.sh(
+        "sed -i -e /^card/d -e 's/^enabled = false/enabled = true/' /etc/musebox/musebox.toml
+         printf 'snd-dummy\nvisl\n' >/etc/modules-load.d/rig.conf; systemctl enable museboxd musebox.target; sync",
+    );
+    let folder = guest.pull_power();
+    let mut guest = warm::boot_again(USUAL, &folder);
+    guest.until(120, &has_shown(2));
+    let status = guest.status();
+    println!("{} {}", status["audio"], status["screens"][0]["slots"]);
+    assert!(status["audio"]["device"].is_string(), "{}", status["audio"]);
+    let slots = status["screens"][0]["slots"].to_string();
+    assert!(slots.contains("v4l2slh264dec"), "{slots}");
 }
 
 #[test]

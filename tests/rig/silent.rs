@@ -4,7 +4,7 @@ use crate::{
     base::{Kernel, Userland},
     counted::pattern::Sight,
     pictures::look,
-    scene::{LOOP, configure, configure_on, has_shown, playlist},
+    scene::{LOOP, configure, configure_on, has_shown, playlist, restarts},
     warm::{self, Kind, USUAL},
 };
 
@@ -29,6 +29,19 @@ fn without_vblanks_it_plays_by_the_clock_and_says_so() {
     assert!((4..=7).contains(&shown), "{shown} in five seconds");
     let dump = guest.screendump("picture.png");
     assert!(matches!(look(&dump), Sight::Frame(mark) if mark.id == LOOP));
+    // A flip that never comes is noticed here, too.
+    println!("{}", guest.sh("rig-fault swallow 0.7"));
+    guest.until(
+        5,
+        "journalctl -b -u museboxd -o cat | grep -q 'a flip never came'",
+    );
+    guest.sh("sleep 1");
+    let began = guest.status()["items_shown"].as_u64();
+    guest.sh("sleep 3");
+    assert!(guest.status()["items_shown"].as_u64() > began);
+    let dump = guest.screendump("after-flip.png");
+    assert!(matches!(look(&dump), Sight::Frame(mark) if mark.id == LOOP));
+    assert_eq!(restarts(&mut guest), 0);
 }
 
 #[test]

@@ -109,6 +109,12 @@ fn warm(kind: Kind) -> anyhow::Result<PathBuf> {
         hash.add(path.to_string_lossy().as_bytes());
     }
     hash.tree(&base::scripts().join("machine.rs"))?;
+    // Another QEMU may not go on from the snapshot of this one.
+    let qemu = Command::new("qemu-system-x86_64")
+        .arg("--version")
+        .output()
+        .context("starting qemu-system-x86_64")?;
+    hash.add(&qemu.stdout);
     hash.add(PREPARE.as_bytes());
     let name = format!("warm-{:?}-{:?}", kind.userland, kind.kernel).to_lowercase();
     let folder = base::cache().join(format!("{name}-{}", hash.short()));
