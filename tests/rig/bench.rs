@@ -128,10 +128,17 @@ fn play(guest: &mut Guest, unit: &str, start: &str) -> Row {
 /// A line of the table.
 fn line(name: &str, row: &Row, item: usize) -> String {
     let steps = row.track.steps();
-    if steps.len() < 4 * item {
+    if steps.len() < item {
         let said = row.said.lines().last().unwrap_or("nothing").to_owned();
         return format!(
             "| {name} | did not play: {} pictures; it said: {said} | | | | |",
+            steps.len()
+        );
+    }
+    let due = SECONDS as usize * 30;
+    if steps.len() < due * 4 / 5 {
+        return format!(
+            "| {name} | did not play all frames: {} pictures in {SECONDS} s, where {due} are due | | | | |",
             steps.len()
         );
     }
@@ -155,9 +162,7 @@ fn line(name: &str, row: &Row, item: usize) -> String {
             stood[0],
             odd.len()
         ),
-        (false, false) => format!(
-            "did not play all frames: odd steps (picture, vblanks) {odd:?}"
-        ),
+        (false, false) => format!("did not play all frames: odd steps (picture, vblanks) {odd:?}"),
     };
     format!(
         "| {name} | {} | {where_odd} | {} | {:.1} | {:.0} |",

@@ -47,7 +47,7 @@ fn with_bars(guest: &mut Guest, name: &str) -> (Vec<String>, String) {
     let planes = lit(&guest.sh("cat /sys/kernel/debug/dri/tv/state"));
     let sum = guest.sh(
         "cd /sys/kernel/debug/dri/tv/crtc-0/crc; echo auto >control; \
-         dd if=data bs=64 count=3 status=none | tail -n 1 | cut -d' ' -f2",
+         head -n 3 data 2>/dev/null | tr -d '\\0' | tail -n 1 | cut -d' ' -f2",
     );
     println!("{name}: {planes:?}, {copies}, checksum {}", sum.trim());
     guest.sh("systemctl stop museboxd; rig-vkms remove; modprobe -r vkms");
