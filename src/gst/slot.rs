@@ -179,6 +179,7 @@ impl Run {
         let mut last = None;
         for candidate in &candidates {
             let name = candidate.factory.name();
+            self.feed.begin_anew();
             let built = prepared.build(
                 candidate,
                 &self.opening.decoders,
@@ -294,6 +295,10 @@ impl Run {
                 }
             }
         });
+        // Nobody takes what it still delivers, and its threads have to end.
+        if matches!(outcome, Outcome::Failed { shown: false, .. }) {
+            self.feed.flush();
+        }
         if let Some(bus) = built.pipeline.bus() {
             bus.unset_sync_handler();
         }

@@ -57,7 +57,7 @@ pub struct Feed {
 pub enum Refusal {
     /// Nobody wants the medium any more.
     Closed,
-    /// The display can never show such a frame, for this reason.
+    /// The display cannot show the medium's first frame, for this reason.
     Unfit(String),
 }
 
@@ -94,8 +94,12 @@ impl Feed {
     /// Makes a frame ready and posts it; waits for room.
     pub fn post(&self, frame: TimedFrame) -> Result<u64, Refusal> {
         if let Some(target) = &self.display {
-            let way = target.display.prepare(target.head, &frame.frame);
-            let way = way.map_err(|err| Refusal::Unfit(err.to_string()))?;
+            let way = match target.display.prepare(target.head, &frame.frame) {
+                Ok(way) => way,
+                // What could be shown before may be so again.
+                Err(_) if self.frames.count().0 > 0 => Way::Copied,
+                Err(err) => return Err(Refusal::Unfit(err.to_string())),
+            };
             self.lent.store(way == Way::Lent, Ordering::Relaxed);
         }
         self.frames.post(frame).map_err(|Closed| Refusal::Closed)
@@ -117,6 +121,18 @@ impl Feed {
     /// The round that the source should be in at least.
     pub fn wanted_round(&self) -> u64 {
         self.restart.load(Ordering::Relaxed)
+    }
+
+    /// Ends the source's waits, since it is being closed and another may follow.
+    pub fn flush(&self) {
+        self.frames.flush();
+        self.sound.flush();
+    }
+
+    /// Another source begins, with nothing of the one before.
+    pub fn begin_anew(&self) {
+        self.frames.begin_anew();
+        self.sound.begin_anew();
     }
 
     /// Ends the source's waits for good.
@@ -149,7 +165,15 @@ struct SoundState {
     heard: Vec<SoundBlock>,
     depth: i64,
     ended: bool,
+    flushing: bool,
     closed: bool,
+}
+
+impl SoundState {
+    /// Whether nothing is taken in any more, for now or for good.
+    fn refuses(&self) -> bool {
+        self.flushing || self.closed
+    }
 }
 
 struct SoundBlock {
@@ -189,13 +213,13 @@ impl SoundQueue {
     /// Adds interleaved samples that begin at sample `start` of their round; waits while too much is waiting.
     pub fn push(&self, round: u64, start: i64, samples: Vec<f32>) -> Result<(), Closed> {
         let mut state = self.lock();
-        while state.depth >= SOUND_DEPTH && !state.closed {
+        while state.depth >= SOUND_DEPTH && !state.refuses() {
             state = self
                 .space
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        if state.closed {
+        if state.refuses() {
             return Err(Closed);
         }
         let block = SoundBlock {
@@ -217,6 +241,23 @@ impl SoundQueue {
     pub fn end(&self) {
         self.lock().ended = true;
         self.bell.ring();
+    }
+
+    /// Ends the producer's wait: nothing is taken in until [`SoundQueue::begin_anew`].
+    fn flush(&self) {
+        self.lock().flushing = true;
+        self.space.notify_all();
+    }
+
+    /// As if nothing had been pushed: another producer begins.
+    fn begin_anew(&self) {
+        let mut state = self.lock();
+        state.flushing = false;
+        state.ended = state.closed;
+        state.depth = 0;
+        let blocks = std::mem::take(&mut state.blocks);
+        drop(state);
+        drop(blocks);
     }
 
     /// Ends the producer's wait for good; what is queued can still be heard.

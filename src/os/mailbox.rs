@@ -24,7 +24,15 @@ struct State<T> {
     queue: VecDeque<T>,
     posted: u64,
     ended: bool,
+    flushing: bool,
     closed: bool,
+}
+
+impl<T> State<T> {
+    /// Whether nothing is taken in any more, for now or for good.
+    fn refuses(&self) -> bool {
+        self.flushing || self.closed
+    }
 }
 
 impl<T> Mailbox<T> {
@@ -34,6 +42,7 @@ impl<T> Mailbox<T> {
             queue: VecDeque::with_capacity(depth),
             posted: 0,
             ended: false,
+            flushing: false,
             closed: false,
         };
         Self {
@@ -51,13 +60,13 @@ impl<T> Mailbox<T> {
     /// Puts a letter in, waiting for room; returns how many were ever posted.
     pub fn post(&self, letter: T) -> Result<u64, Closed> {
         let mut state = self.lock();
-        while state.queue.len() >= self.depth && !state.closed {
+        while state.queue.len() >= self.depth && !state.refuses() {
             state = self
                 .space
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        if state.closed {
+        if state.refuses() {
             return Err(Closed);
         }
         state.queue.push_back(letter);
@@ -71,7 +80,7 @@ impl<T> Mailbox<T> {
     /// Waits for room, but no longer than `patience`; says whether the next letter will go in at once.
     pub fn wait_for_room(&self, patience: Duration) -> bool {
         let state = self.lock();
-        let is_full = |state: &mut State<T>| state.queue.len() >= self.depth && !state.closed;
+        let is_full = |state: &mut State<T>| state.queue.len() >= self.depth && !state.refuses();
         let waited = self
             .space
             .wait_timeout_while(state, patience, is_full)
@@ -89,6 +98,26 @@ impl<T> Mailbox<T> {
     pub fn end(&self) {
         self.lock().ended = true;
         self.bell.ring();
+    }
+
+    /// Ends the producer's wait and empties the mailbox: nothing is taken in until [`Mailbox::begin_anew`].
+    pub fn flush(&self) {
+        let mut state = self.lock();
+        state.flushing = true;
+        let letters = std::mem::take(&mut state.queue);
+        drop(state);
+        self.space.notify_all();
+        drop(letters);
+    }
+
+    /// As if nothing had been posted: another producer begins.
+    pub fn begin_anew(&self) {
+        let mut state = self.lock();
+        state.flushing = false;
+        state.ended = state.closed;
+        let letters = std::mem::take(&mut state.queue);
+        drop(state);
+        drop(letters);
     }
 
     /// Ends the producer's wait for good, and empties the mailbox.
@@ -171,5 +200,24 @@ mod tests {
         mailbox.close();
         assert_eq!(producer.join().expect("no panic"), Err(Closed));
         assert_eq!(mailbox.take(), None);
+    }
+
+    #[test]
+    fn another_producer_begins_with_an_empty_mailbox() {
+        let mailbox = Arc::new(Mailbox::new(1, Doorbell::new().expect("an eventfd")));
+        mailbox.post(1).expect("room");
+        let blocked = std::thread::spawn({
+            let mailbox = mailbox.clone();
+            move || mailbox.post(2)
+        });
+        mailbox.end();
+        mailbox.flush();
+        assert_eq!(blocked.join().expect("no panic"), Err(Closed));
+        assert_eq!(mailbox.post(3), Err(Closed));
+        mailbox.begin_anew();
+        assert_eq!(mailbox.take(), None);
+        assert!(!mailbox.look(|_, ended| ended));
+        mailbox.post(4).expect("room");
+        assert_eq!(mailbox.take(), Some(4));
     }
 }
