@@ -27,6 +27,14 @@ pub enum ComposeError {
     /// A frame's plane is shorter than its rows.
     #[error("plane {0} of a frame is too short")]
     Short(usize),
+    /// A layer was laid onto a screen of another size.
+    #[error("{target:?} reaches out of a screen of {size}")]
+    Outside {
+        /// Where it should be.
+        target: Rect,
+        /// The screen.
+        size: Size,
+    },
     /// The scaler refused.
     #[error("scaling failed: {0}")]
     Scale(String),
@@ -212,6 +220,15 @@ impl Composer {
     }
 
     fn draw_part(&mut self, part: Part<'_>, canvas: &mut Canvas) -> Result<(), ComposeError> {
+        let inside = |at: u32, length: u32, whole: u32| {
+            at.checked_add(length).is_some_and(|end| end <= whole)
+        };
+        let (target, size) = (part.target, canvas.size);
+        if !inside(target.x, target.width, size.width)
+            || !inside(target.y, target.height, size.height)
+        {
+            return Err(ComposeError::Outside { target, size });
+        }
         match part.frame.format {
             PixelFormat::Yu12 | PixelFormat::Nv12 => self.draw_yuv(part, canvas),
             PixelFormat::Abgr8888 => self.draw_rgba(part, canvas),

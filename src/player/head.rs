@@ -131,6 +131,8 @@ pub struct Head {
     upcoming: Option<Standing>,
     /// Whether that scene had to wait for another vblank than the one that it was planned for.
     waiting: Waiting,
+    /// Whether its frame was late already when it was planned.
+    late: bool,
     standing: Standing,
     /// Frames that were dropped for a vblank that is not planned yet.
     superseded: u32,
@@ -155,6 +157,7 @@ impl Head {
             scene: None,
             upcoming: None,
             waiting: Waiting::No,
+            late: false,
             standing: Standing::default(),
             superseded: 0,
             shape: None,
@@ -331,6 +334,9 @@ impl Head {
 
     /// Takes the plan's frames out of the mailboxes.
     pub fn take_frames(&mut self, plan: &Plan) {
+        if plan.show.is_some() {
+            self.late = plan.late;
+        }
         for slot in SlotId::BOTH {
             let shown = plan
                 .show
@@ -491,7 +497,7 @@ impl Head {
                 latched.came = Came::AsPlanned;
                 if let Some(standing) = self.upcoming.take() {
                     latched.came = Came::Frame;
-                    latched.late = self.waiting == Waiting::ForCommit;
+                    latched.late = self.waiting == Waiting::ForCommit && !self.late;
                     self.standing = standing;
                 }
                 self.waiting = Waiting::No;

@@ -53,7 +53,7 @@ pub fn all() -> Vec<(&'static str, Clip)> {
             "slow.mp4",
             Clip {
                 bframes: 2,
-                ..clip(8, 4, 3)
+                ..clip(8, 2, 6)
             },
         ),
         (

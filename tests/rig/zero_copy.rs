@@ -112,7 +112,7 @@ fn display_order(clip: &Path) -> Vec<u64> {
 fn a_v4l2_decoder_s_frames_come_in_their_order_round_after_round() {
     let mut guest = playing_by_visl("visl_order", "slow.mp4", 1);
     let font = font(&mut guest);
-    // Four pictures a second, looked at as often as the guest can.
+    // Two pictures a second, looked at as often as the guest can.
     guest.sh("mkdir /tmp/shots; for i in $(seq -w 120); do museboxctl screenshot --scanned-out /tmp/shots/$i.png; sleep 0.02; done");
     let mut seen: Vec<u64> = Vec::new();
     let mut last = String::new();

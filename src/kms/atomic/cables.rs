@@ -35,8 +35,9 @@ impl KmsAtomic {
         self.describe(number);
         if self.is_connected(number) {
             let mode = Some(self.heads[number].mode);
+            // Before vblanks that are not told yet: what is planned for them must have the new size.
             let told = DisplayEvent::Connected { head: number, mode };
-            self.events.push_back(told);
+            self.events.push_front(told);
         }
     }
 
@@ -45,15 +46,21 @@ impl KmsAtomic {
         let head = &self.heads[number];
         let Some(route) = &head.route else { return };
         let size = head.mode.size;
-        let modeset = modeset(&self.objects, route, head.blob);
+        let others = self.heads.iter().enumerate();
+        let others = others.filter(|(other, _)| *other != number);
+        let others = others.filter_map(|(_, other)| other.route.as_ref());
+        let modeset = modeset(&self.objects, route, head.blob, others);
+        let crtc = route.crtc.id;
+        let (paints, planes) = (route.crtc.background.is_some(), route.planes.clone());
         self.importer.change(number, |view| {
             view.screen = size;
-            view.crtc = route.crtc.id;
-            view.paints = route.crtc.background.is_some();
-            view.planes = route.planes.clone();
-            view.modeset = modeset;
+            view.crtc = crtc;
+            view.paints = paints;
+            view.planes = planes;
+            view.modeset = modeset.clone();
             view.forget();
         });
+        self.heads[number].modeset = modeset;
     }
 
     /// The cables are now so.
@@ -143,6 +150,8 @@ impl KmsAtomic {
             let _ = self.card.destroy_property_blob(head.blob);
         }
         head.blob = blob;
+        head.refusals.clear();
+        head.failures = 0;
         head.mode = route.mode();
         head.vblanks.set_rate(head.mode.rate);
         self.modes[number] = head.mode;

@@ -303,6 +303,8 @@ pub fn read_dma_buf(card: &Card, handles: [u32; 4], layout: &Layout) -> io::Resu
         let mapping = Mapping::of_dma_buf(&dma_buf, start + length as usize)?;
         Ok(mapping.bytes()[start..].to_vec())
     };
+    // An exported handle is found by whoever imports the same memory, until it is closed.
+    let _nobody_imports = IMPORTED.lock().unwrap_or_else(PoisonError::into_inner);
     let read = (0..planes).map(read).collect();
     for (place, handle) in handles.iter().enumerate() {
         if *handle != 0 && !handles[..place].contains(handle) {

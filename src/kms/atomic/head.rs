@@ -84,6 +84,8 @@ pub(super) struct Head {
     pub(super) route: Option<Route>,
     /// The mode's property blob.
     pub(super) blob: u64,
+    /// The properties that set the mode.
+    pub(super) modeset: Vec<(u32, u32, u64)>,
     pub(super) mode: Mode,
     pub(super) light: Light,
     pub(super) vblanks: Vblanks,
@@ -99,6 +101,8 @@ pub(super) struct Head {
     /// Whether the pending flip is done; then only the vblank is awaited.
     pub(super) flipped: bool,
     pub(super) shown: Option<Latch>,
+    /// What the kernel still shows while the head plays into the void: its memory is not to be written.
+    pub(super) standing: Option<Latch>,
     pub(super) failures: u32,
     pub(super) refusals: Refusals,
     pub(super) background: [u8; 3],
@@ -111,6 +115,7 @@ impl Head {
             wish,
             route: None,
             blob: 0,
+            modeset: Vec::new(),
             mode,
             light: Light::Dark,
             vblanks: Vblanks::new(mode.rate, now),
@@ -121,6 +126,7 @@ impl Head {
             pending: None,
             flipped: false,
             shown: None,
+            standing: None,
             failures: 0,
             refusals: Refusals::default(),
             background: [0; 3],

@@ -10,26 +10,35 @@ use std::{
 };
 
 use nix::{
-    poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::socket::{
-        AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
+    poll::{PollFd, PollFlags, ppoll},
+    sys::{
+        socket::{
+            AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv,
+            socket,
+        },
+        time::TimeSpec,
     },
 };
 
 use crate::{
+    domain::units::MediaTime,
     kms::atomic::{card::Card, objects::Connector},
-    os::doorbell::Doorbell,
+    os::{clock, doorbell::Doorbell},
 };
 
 /// The kernel's own multicast group, as against udev's.
 const KERNEL_GROUP: u32 = 1;
 
 /// How long cables must be still before they are looked at.
-const DEBOUNCE: Duration = Duration::from_millis(500);
+const DEBOUNCE: MediaTime = MediaTime::from_millis(500);
+
+/// How long it takes until screens that could not be asked are asked again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What the thread has found out.
 pub struct Cables {
     bell: Doorbell,
+    question: Doorbell,
     found: Arc<Mutex<Option<Vec<Connector>>>>,
 }
 
@@ -43,31 +52,41 @@ impl AsFd for Cables {
 impl Cables {
     /// Begins to watch a card's cables, until the process ends.
     pub fn watch(card: Arc<Card>) -> io::Result<Self> {
-        let mut hotplug = Hotplug::open()?;
+        let question = Doorbell::new()?;
+        let mut hotplug = Hotplug::open(question.clone())?;
         let bell = Doorbell::new()?;
         let found = Arc::new(Mutex::new(None));
         let cables = Self {
             bell: bell.clone(),
+            question,
             found: found.clone(),
         };
         let work = move || {
             loop {
                 hotplug.settle();
-                match Connector::read_all(&card) {
-                    Ok(connectors) => {
-                        *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(connectors);
-                        bell.ring();
+                let connectors = loop {
+                    match Connector::read_all(&card) {
+                        Ok(connectors) => break connectors,
+                        // One that came and went in between.
+                        Err(err) => {
+                            log::warn!(err = err.to_string().as_str(); "the screens cannot be asked");
+                            std::thread::sleep(AGAIN);
+                        }
                     }
-                    Err(err) => {
-                        log::warn!(err = err.to_string().as_str(); "the screens cannot be asked")
-                    }
-                }
+                };
+                *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(connectors);
+                bell.ring();
             }
         };
         std::thread::Builder::new()
             .name("cables".into())
             .spawn(work)?;
         Ok(cables)
+    }
+
+    /// Asks the screens, as if a cable had been moved: the kernel asks none for those who are not its master.
+    pub fn ask(&self) {
+        self.question.ring();
     }
 
     /// All connectors as they are now, if a cable was moved.
@@ -80,14 +99,15 @@ impl Cables {
     }
 }
 
-/// A netlink socket on which the kernel tells of devices.
+/// A netlink socket on which the kernel tells of devices, and a bell for the same from us.
 struct Hotplug {
     socket: OwnedFd,
+    question: Doorbell,
 }
 
 impl Hotplug {
     /// Begins to listen. No rights are needed.
-    fn open() -> io::Result<Self> {
+    fn open(question: Doorbell) -> io::Result<Self> {
         let socket = socket(
             AddressFamily::Netlink,
             SockType::Datagram,
@@ -95,20 +115,33 @@ impl Hotplug {
             SockProtocol::NetlinkKObjectUEvent,
         )?;
         bind(socket.as_raw_fd(), &NetlinkAddr::new(0, KERNEL_GROUP))?;
-        Ok(Self { socket })
+        Ok(Self { socket, question })
     }
 
     /// Waits until a cable was moved, and then until all of them are still.
     fn settle(&mut self) {
-        while !self.moved(PollTimeout::NONE) {}
-        let still = PollTimeout::try_from(DEBOUNCE).unwrap_or(PollTimeout::MAX);
-        while self.moved(still) {}
+        while !self.moved(None) {}
+        let mut until = clock::monotonic() + DEBOUNCE;
+        loop {
+            let left = until - clock::monotonic();
+            if left <= MediaTime::ZERO {
+                return;
+            }
+            if self.moved(Some(left)) {
+                until = clock::monotonic() + DEBOUNCE;
+            }
+        }
     }
 
-    /// Waits for the kernel to tell something; answers whether a cable may have been moved.
-    fn moved(&mut self, timeout: PollTimeout) -> bool {
-        let mut fds = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
-        matches!(poll(&mut fds, timeout), Ok(1..)) && self.take()
+    /// Waits for the kernel to tell something, of whatever device; answers whether a cable may have been moved.
+    fn moved(&mut self, limit: Option<MediaTime>) -> bool {
+        let mut fds = [
+            PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.question.as_fd(), PollFlags::POLLIN),
+        ];
+        let limit = limit.map(|limit| TimeSpec::from_duration(limit.duration()));
+        let told = matches!(ppoll(&mut fds, limit, None), Ok(1..)) && self.take();
+        self.question.answer() || told
     }
 
     /// Reads all that was told; answers whether a cable may have been moved.
@@ -151,6 +184,11 @@ mod tests {
 
     #[test]
     fn the_kernel_can_be_listened_to_without_rights() {
-        assert!(!Hotplug::open().expect("a socket").take());
+        let bell = Doorbell::new().expect("an eventfd");
+        let mut hotplug = Hotplug::open(bell.clone()).expect("a socket");
+        assert!(!hotplug.take());
+        assert!(!hotplug.moved(Some(MediaTime::ZERO)));
+        bell.ring();
+        assert!(hotplug.moved(None));
     }
 }

@@ -62,6 +62,8 @@ pub(super) struct View {
     /// What passed the test and was refused all the same.
     refused: Vec<(Shape, Rung)>,
     backdrop: Option<Arc<Backdrop>>,
+    /// Other circumstances have another number.
+    generation: u64,
 }
 
 impl View {
@@ -77,11 +79,13 @@ impl View {
             ladder: Vec::new(),
             refused: Vec::new(),
             backdrop: None,
+            generation: 0,
         }
     }
 
     /// Other circumstances: every shape is to be tested anew.
     pub(super) fn forget(&mut self) {
+        self.generation += 1;
         self.ladder.clear();
         self.refused.clear();
     }
@@ -200,7 +204,7 @@ impl Importer {
         Ok(Ready {
             head,
             asked: (whole, whole),
-            crtc: lock(&self.heads).get(head).map_or(0, |view| view.crtc),
+            generation: 0,
             rung: Rung {
                 plane,
                 form: Form::Whole { format: XRGB8888 },
@@ -257,13 +261,17 @@ impl Importer {
     /// The frame of a layer as a framebuffer of this head: as it was prepared, or made now.
     pub(super) fn ready(&self, head: usize, layer: &Layer) -> io::Result<Arc<Ready>> {
         let asked = (layer.source, layer.target);
-        let crtc = lock(&self.heads).get(head).map(|view| view.crtc);
+        let generation = self.generation(head);
         if let Some(ready) = layer.frame.prepared::<Ready>()
-            && (ready.head, ready.asked, Some(ready.crtc)) == (head, asked, crtc)
+            && (ready.head, ready.asked, Some(ready.generation)) == (head, asked, generation)
         {
             return Ok(ready);
         }
         self.make(head, &layer.frame, asked)
+    }
+
+    fn generation(&self, head: usize) -> Option<u64> {
+        lock(&self.heads).get(head).map(|view| view.generation)
     }
 
     /// The frame of a layer further down the ladder, since the card did not take it so; nothing at the ladder's end.
@@ -285,14 +293,19 @@ impl Importer {
                 return None;
             }
             view.ladder.retain(|(known, _)| *known != shape);
-            view.refused.push((shape, refused.rung));
+            let refused = (shape, refused.rung);
+            if !view.refused.contains(&refused) {
+                view.refused.push(refused);
+            }
         }
         Some(self.make(head, &layer.frame, asked))
     }
 
     fn make(&self, head: usize, frame: &Frame, asked: (Rect, Rect)) -> io::Result<Arc<Ready>> {
-        let rung = self.rung(head, frame, asked)?;
-        let ready = Arc::new(self.by(rung, head, frame, asked)?);
+        let (rung, generation) = self.rung(head, frame, asked)?;
+        let mut ready = self.by(rung, head, frame, asked)?;
+        ready.generation = ready.generation.min(generation);
+        let ready = Arc::new(ready);
         let count = match (rung.form, &ready.held) {
             (Form::Direct, Held::Imported(_)) => &self.copies.imported,
             (Form::Direct, Held::Copied(_)) => &self.copies.copied,
@@ -303,19 +316,19 @@ impl Importer {
         Ok(ready)
     }
 
-    /// The best rung for a shape, by test where it is new.
-    fn rung(&self, head: usize, frame: &Frame, asked: (Rect, Rect)) -> io::Result<Rung> {
-        let (shape, candidates, screen) = {
+    /// The best rung for a shape, by test where it is new, and the generation that it holds for.
+    fn rung(&self, head: usize, frame: &Frame, asked: (Rect, Rect)) -> io::Result<(Rung, u64)> {
+        let (shape, candidates, screen, generation) = {
             let heads = lock(&self.heads);
             let view = heads.get(head).ok_or_else(gone)?;
             let shape = view.shape(frame, asked);
             if let Some((_, rung)) = view.ladder.iter().find(|(known, _)| *known == shape) {
-                return Ok(*rung);
+                return Ok((*rung, view.generation));
             }
             let mut candidates = ladder::candidates(&shape, &view.planes, &self.planes);
             let was_refused = |rung: &Rung| view.refused.contains(&(shape, *rung));
             candidates.retain(|rung| !was_refused(rung));
-            (shape, candidates, view.screen)
+            (shape, candidates, view.screen, view.generation)
         };
         // The last one always works, and need not be asked for.
         let last = candidates.last().copied();
@@ -349,15 +362,21 @@ impl Importer {
             screen
         );
         self.change(head, |view| {
+            if view.generation != generation {
+                return;
+            }
             if view.ladder.len() >= REMEMBERED {
                 view.ladder.remove(0);
             }
             view.ladder.push((shape, rung));
         });
-        Ok(rung)
+        Ok((rung, generation))
     }
 
+    /// A frame in the form of a rung. What was found out in another generation than the one that it is marked with is made
+    /// anew before it is shown.
     fn by(&self, rung: Rung, head: usize, frame: &Frame, asked: (Rect, Rect)) -> io::Result<Ready> {
+        let generation = self.generation(head).ok_or_else(gone)?;
         let (held, source, target) = match rung.form {
             Form::Direct => {
                 let held = match self.import(frame) {
@@ -392,7 +411,7 @@ impl Importer {
         Ok(Ready {
             head,
             asked,
-            crtc: lock(&self.heads).get(head).map_or(0, |view| view.crtc),
+            generation,
             rung,
             source,
             target,
@@ -545,6 +564,9 @@ impl Prepare for Importer {
         };
         let gone: Vec<_> = lock(&self.imports).extract_if(.., unused).collect();
         drop(gone);
+        // What was refused may be taken with other media beside it.
+        let mut heads = lock(&self.heads);
+        heads.iter_mut().for_each(|view| view.refused.clear());
     }
 
     fn prepare(&self, head: usize, frame: &Frame) -> io::Result<Way> {

@@ -191,7 +191,6 @@ mod tests {
             kind,
             crtcs: 1,
             formats: Formats::without_modifiers(formats),
-            shown_by: 0,
             properties: PlaneProperties {
                 zpos,
                 ..PlaneProperties::default()

@@ -282,8 +282,8 @@ impl KmsAtomic {
         request.clear();
         let dark = state.light == Light::Dark;
         if dark {
-            for (object, property, value) in modeset(&self.objects, route, state.blob) {
-                request.set(object, property, value);
+            for (object, property, value) in &state.modeset {
+                request.set(*object, *property, *value);
             }
         }
         let background = argb(state.background);
@@ -359,21 +359,29 @@ fn is_of_the_picture(error: &io::Error) -> bool {
 }
 
 /// The properties that give a CRTC its mode and its connector, and take from it what a console, a firmware or another
-/// program has left there: other connectors, and planes that are not the route's.
-fn modeset(objects: &Objects, route: &Route, blob: u64) -> Vec<(u32, u32, u64)> {
+/// program has left there: other connectors, and planes that are nobody's. `others` are the other heads' routes.
+fn modeset<'a>(
+    objects: &Objects,
+    route: &Route,
+    blob: u64,
+    others: impl Iterator<Item = &'a Route> + Clone,
+) -> Vec<(u32, u32, u64)> {
     let (own, crtc) = (&route.connector, &route.crtc);
     let mut properties = vec![
         (own.id, own.crtc_id, crtc.id.into()),
         (crtc.id, crtc.mode_id, blob),
         (crtc.id, crtc.active, 1),
     ];
-    for other in &objects.connectors {
-        if other.driven_by == u64::from(crtc.id) && other.id != own.id {
-            properties.push((other.id, other.crtc_id, 0));
+    for left in &objects.connectors {
+        let is_theirs = others.clone().any(|other| other.connector.id == left.id);
+        if left.driven_by == u64::from(crtc.id) && left.id != own.id && !is_theirs {
+            properties.push((left.id, left.crtc_id, 0));
         }
     }
     for (place, plane) in objects.planes.iter().enumerate() {
-        if plane.shown_by == u64::from(crtc.id) && !route.planes.contains(&place) {
+        let is_ours = route.planes.contains(&place);
+        let is_theirs = others.clone().any(|other| other.planes.contains(&place));
+        if plane.crtcs & (1 << crtc.index) != 0 && !is_ours && !is_theirs {
             properties.push((plane.id, plane.properties.fb_id, 0));
             properties.push((plane.id, plane.properties.crtc_id, 0));
         }

@@ -170,8 +170,6 @@ pub struct Plane {
     pub crtcs: u32,
     /// What it can scan out.
     pub formats: Formats,
-    /// The CRTC that showed it when it was read; 0 if none did.
-    pub shown_by: u64,
     /// Its properties.
     pub properties: PlaneProperties,
 }
@@ -230,7 +228,6 @@ impl Plane {
             kind,
             crtcs,
             formats,
-            shown_by: properties.value("CRTC_ID").unwrap_or(0),
             properties: PlaneProperties {
                 fb_id: properties.need("FB_ID")?,
                 crtc_id: properties.need("CRTC_ID")?,

@@ -22,6 +22,7 @@ impl KmsAtomic {
             match (power, self.heads[number].light) {
                 (Power::Off, Light::Dark | Light::Lit) => self.switch_off(number),
                 (Power::On, Light::Off) => {
+                    self.heads[number].refusals.clear();
                     self.heads[number].light = Light::Dark;
                     self.relight(number);
                 }
@@ -77,7 +78,7 @@ impl KmsAtomic {
             let latches = self
                 .heads
                 .iter()
-                .flat_map(|head| [&head.pending, &head.shown]);
+                .flat_map(|head| [&head.pending, &head.shown, &head.standing]);
             latches
                 .flatten()
                 .filter_map(|latch| latch.ready.as_deref())

@@ -20,8 +20,8 @@ pub struct Ready {
     pub(super) head: usize,
     /// Where the frame was to be when it was made ready.
     pub(super) asked: (Rect, Rect),
-    /// The number of the head's CRTC then.
-    pub(super) crtc: u32,
+    /// The circumstances under which it was made ready.
+    pub(super) generation: u64,
     pub(super) rung: Rung,
     pub(super) source: Rect,
     pub(super) target: Rect,

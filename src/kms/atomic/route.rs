@@ -229,7 +229,6 @@ mod tests {
             kind,
             crtcs,
             formats: Formats::default(),
-            shown_by: 0,
             properties: PlaneProperties::default(),
         };
         Objects {

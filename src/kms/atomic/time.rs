@@ -75,7 +75,8 @@ impl KmsAtomic {
             {
                 self.rewire(connectors);
             }
-            self.take_time(clock::monotonic());
+            // What took its time just now is nobody's delay: flips that came meanwhile are not read yet.
+            self.take_time(self.woken);
             if woken.bell {
                 self.events.push_back(DisplayEvent::Bell);
             }
@@ -220,9 +221,20 @@ impl KmsAtomic {
     pub(super) fn latch(&mut self, number: usize) {
         let head = &mut self.heads[number];
         head.flipped = false;
-        if let Some(latch) = head.pending.take() {
-            self.retired
-                .extend(head.shown.replace(latch).map(|latch| latch.scene));
+        let Some(latch) = head.pending.take() else {
+            return;
+        };
+        let is_real = latch.ready.is_some();
+        let before = head.shown.replace(latch);
+        // In the void the kernel goes on showing the last real picture.
+        let was_real = |before: &Latch| before.ready.is_some();
+        match is_real || !before.as_ref().is_some_and(was_real) {
+            true => {
+                let stood = head.standing.take_if(|_| is_real);
+                let gone = [before, stood].into_iter().flatten();
+                self.retired.extend(gone.map(|latch| latch.scene));
+            }
+            false => head.standing = before,
         }
     }
 
@@ -277,7 +289,9 @@ impl KmsAtomic {
             if self.card.acquire_master_lock().is_ok() {
                 self.mastery = Mastery::Ours;
                 log::info!("the display is ours again");
+                self.cables.iter().for_each(Cables::ask);
                 for number in 0..self.heads.len() {
+                    self.heads[number].refusals.clear();
                     match self.heads[number].light {
                         // What another program shows goes dark as ours did.
                         Light::Off => self.darken(number),
