@@ -16,8 +16,13 @@ use crate::{machine::Machine, wire::Wire};
 /// How long the agent may take for one answer.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// How long a script may take, on a machine that is busy with something else.
-const PATIENCE: Duration = Duration::from_secs(600);
+/// How long a script may take, on a machine that is busy with something else; `make soak` plays for much longer.
+fn patience() -> Duration {
+    match std::env::var_os("MUSEBOX_SOAK") {
+        Some(_) => Duration::from_secs(6000),
+        None => Duration::from_secs(600),
+    }
+}
 
 /// A machine with its agent. When a test fails in the middle, it leaves what it knows where the message says.
 pub struct Guest {
@@ -44,7 +49,7 @@ impl Guest {
 
     /// Waits until the agent is there. What it answers to earlier questions is passed over.
     fn synchronise(&mut self) -> anyhow::Result<()> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + patience();
         while Instant::now() < until {
             self.token += 1;
             self.agent.send("guest-sync", json!({"id": self.token}))?;
@@ -94,7 +99,7 @@ impl Guest {
     /// Runs a shell script as root; its status and its output, both streams together.
     pub fn run(&mut self, script: &str) -> anyhow::Result<(i64, String)> {
         let pid = self.start(script)?;
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + patience();
         let mut pause = Duration::from_millis(20);
         loop {
             let status = self.ask("guest-exec-status", json!({"pid": pid}))?;
