@@ -373,8 +373,7 @@ impl Importer {
         Ok((rung, generation))
     }
 
-    /// A frame in the form of a rung. What was found out in another generation than the one that it is marked with is made
-    /// anew before it is shown.
+    /// A frame in the form of a rung, marked with the generation in which its making began.
     fn by(&self, rung: Rung, head: usize, frame: &Frame, asked: (Rect, Rect)) -> io::Result<Ready> {
         let generation = self.generation(head).ok_or_else(gone)?;
         let (held, source, target) = match rung.form {
