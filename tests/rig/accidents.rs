@@ -123,6 +123,30 @@ fn a_still_whose_own_flip_never_comes_is_there_after_all() {
 }
 
 #[test]
+fn a_screen_that_is_turned_off_underneath_comes_back() {
+    let mut guest = playing("turned_off");
+    for number in 0..2 {
+        guest.sh("rig-fault dark; sleep 0.1");
+        let state = "cat /sys/kernel/debug/dri/tv/state";
+        assert!(guest.sh(state).contains("active=0"));
+        guest.until(5, &format!("{state} | grep -q active=1"));
+        guest.sh("sleep 1");
+        assert_shows_the_loop(&mut guest, &format!("lit-{number}.png"));
+    }
+    guest.until(1, &logged("the card refused a picture"));
+    let copies = guest.status()["display"]["copies"].clone();
+    println!("{copies}");
+    // What was refused in the dark is taken again afterwards.
+    let composed = copies["composed"].as_u64();
+    guest.sh("sleep 2");
+    assert_eq!(
+        guest.status()["display"]["copies"]["composed"].as_u64(),
+        composed
+    );
+    assert_eq!(restarts(&mut guest), 0);
+}
+
+#[test]
 fn a_cable_that_is_put_into_another_socket_is_found_there() {
     let mut guest = warm::guest(USUAL, "other_socket");
     guest.sh("rig-vkms make tv 2; rig-vkms unplug tv 1");
