@@ -41,7 +41,8 @@ fn each_item_is_on_the_screen_as_seen_from_outside() {
     for (item, (name, clip)) in clips::all().into_iter().take(3).enumerate() {
         guest.sh(&format!("museboxctl goto M0T0I{item}"));
         guest.until(20, &format!("museboxctl status | grep -q {name}"));
-        guest.sh("sleep 5");
+        // In this guest, whose processor turns each frame into RGB, 60 Hz take thrice their time to decode.
+        guest.sh("sleep 15");
         let dump = guest.screendump(&format!("dump-{item}.png"));
         let Sight::Frame(seen) = look(&dump) else {
             panic!("{}: {:?}", dump.display(), look(&dump));
