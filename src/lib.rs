@@ -5,7 +5,8 @@
 //!
 //! - [`domain`]: pure rules. No clock, file, socket, thread or random number.
 //! - adapters: [`os`], [`gst`], [`kms`], [`picture`], [`control`], [`control_server`]. They import the domain and [`os`] only.
-//! - apps: [`player`], [`ctl`]. One owner loop each.
+//! - adapters of the house server: [`db`], [`web`]; of the box's way to it: [`net`].
+//! - apps: [`player`], [`ctl`], [`house`]. One owner loop each.
 
 #![warn(clippy::all)]
 #![allow(clippy::disallowed_methods)] // The list is for the domain, which denies it again.
@@ -18,13 +19,21 @@ pub mod control;
 pub mod control_server;
 #[cfg(feature = "ctl")]
 pub mod ctl;
+#[cfg(feature = "house")]
+pub mod db;
 #[cfg(feature = "player")]
 pub mod gst;
+#[cfg(feature = "house")]
+pub mod house;
 #[cfg(feature = "player")]
 pub mod kms;
+#[cfg(feature = "player")]
+pub mod net;
 #[cfg(feature = "player")]
 pub mod os;
 #[cfg(feature = "player")]
 pub mod picture;
 #[cfg(feature = "player")]
 pub mod player;
+#[cfg(feature = "house")]
+pub mod web;

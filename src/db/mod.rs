@@ -1,0 +1,1 @@
+//! What the house server keeps: one [`Store`] trait, SQLite and PostgreSQL behind it.
