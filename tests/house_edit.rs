@@ -431,24 +431,25 @@ fn every_fault_is_named_by_its_key() {
 #[test]
 fn a_house_does_not_outgrow_a_frame() {
     let mut server = Server::new();
-    let items: Vec<String> = vec!["i1".to_owned(); 99_999];
-    server.go(|e| e.create(Kind::Item, "i1", &json!({"kind": "image"})));
-    let mut refused = None;
-    for number in 0..40 {
-        let body = json!({"name": "Long", "montages": [{"id": "m", "tracks": [{"id": "t", "items": items}]}]});
-        match server
+    let long = "i".repeat(64);
+    let items = vec![long.clone(); 100_000];
+    server.go(|e| e.create(Kind::Item, &long, &json!({"kind": "image"})));
+    let body =
+        json!({"name": "Long", "montages": [{"id": "m", "tracks": [{"id": "t", "items": items}]}]});
+    for id in ["p1", "p2"] {
+        let edit = server
             .editor()
-            .create(Kind::Playlist, &format!("p{number}"), &body)
-        {
-            Ok(edit) => (server.document, server.rev) = (edit.document, edit.rev),
-            Err(error) => {
-                refused = Some(error);
-                break;
-            }
-        }
+            .create(Kind::Playlist, id, &body)
+            .expect("it fits");
+        (server.document, server.rev) = (edit.document, edit.rev);
     }
-    let error = refused.expect("a limit").to_string();
+    let error = server
+        .refused(|e| e.create(Kind::Playlist, "p3", &body))
+        .to_string();
     assert!(error.contains("remove playlists or items"), "{error}");
+    let items = vec![long; 100_001];
+    let patch = json!({"montages": [{"id": "m", "tracks": [{"id": "t", "items": items}]}]});
+    assert_eq!(server.refused_key(Kind::Playlist, "p1", &patch), "montages");
 }
 
 /// Some edit of some resource, valid or not.
