@@ -155,7 +155,7 @@ impl World {
     pub fn edit(&mut self, n: u64) {
         let mut document = Value::clone(self.history.document());
         let patch = match n % 4 {
-            0 => json!({"house": {"n": n, "autostart_playlist": n % 8 == 0}}),
+            0 => json!({"house": {"n": n, "autostart_playlist": n.is_multiple_of(8)}}),
             1 => json!({"items": {format!("i{}", n % 7): {"title": n}}}),
             2 => json!({"items": {format!("i{}", n % 7): null}}),
             _ => json!({"house": {"list": [n, {"x": n}], "name": "ä\u{1f3a8}"}}),
