@@ -7,8 +7,8 @@ use thiserror::Error;
 /// Why a store did not do what it was asked.
 ///
 /// The kinds that a client can mend are [`Conflict`](Self::Conflict), [`NotFound`](Self::NotFound) and
-/// [`Taken`](Self::Taken); after [`Unavailable`](Self::Unavailable) the same call may be tried again; nothing was kept in
-/// any of these cases.
+/// [`Taken`](Self::Taken): then nothing was kept. After [`Unavailable`](Self::Unavailable) it is not known whether anything
+/// was, since an answer can be lost on its way.
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// What the change builds on is no longer so: another revision, a link that was used, an enrolment that is decided.
@@ -63,8 +63,8 @@ pub enum StoreError {
     NoPostgres,
     /// Backup and restore of this database are another program's work.
     #[error(
-        "a PostgreSQL database is saved with pg_dump and put back with pg_restore; after putting one back, run \
-         musebox-house new-epoch before any server starts"
+        "a PostgreSQL database is saved with pg_dump and put back with pg_restore; before a server starts on one that was \
+         put back, it needs another epoch: musebox-house new-epoch"
     )]
     UsePgDump,
     /// The file is not a sound database of musebox.
@@ -93,7 +93,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// Says what was to be unique, if that is what the database refused.
-    pub(super) fn or_taken(self, what: &'static str) -> Self {
+    pub(crate) fn or_taken(self, what: &'static str) -> Self {
         match self {
             Self::Refused(sqlx::Error::Database(error)) if error.is_unique_violation() => {
                 Self::Taken { what }
@@ -103,7 +103,7 @@ impl StoreError {
     }
 
     /// Says what was named, if the database refused for want of it.
-    pub(super) fn or_not_found(self, what: &'static str) -> Self {
+    pub(crate) fn or_not_found(self, what: &'static str) -> Self {
         match self {
             Self::Refused(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => {
                 Self::NotFound { what }

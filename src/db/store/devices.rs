@@ -197,12 +197,8 @@ pub trait Devices: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if it is not open at `now` or another nonce was revealed before.
-    async fn reveal_enrolment(
-        &self,
-        id: &str,
-        box_nonce: &str,
-        now: i64,
-    ) -> Result<(), StoreError>;
+    async fn reveal_enrolment(&self, id: &str, box_nonce: &str, now: i64)
+    -> Result<(), StoreError>;
 
     /// Refuses an enrolment.
     ///
