@@ -147,7 +147,7 @@ pub async fn of_two_who_commit_at_once_exactly_one_wins(store: Arc<dyn Store>) {
 pub async fn readers_see_whole_changes_only(store: Arc<dyn Store>) {
     with_house(&store, "h1").await;
     let ids = ["i1", "i2", "i3", "i4"];
-    let all = |rev: i64| {
+    let all = move |rev: i64| {
         let writes = ids.map(|id| write("item", id, json!({"rev": rev})));
         change(rev, writes.to_vec())
     };

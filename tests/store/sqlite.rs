@@ -75,7 +75,8 @@ async fn what_was_kept_is_there_after_closing_and_nothing_is_answered() {
 #[tokio::test]
 async fn two_programs_share_the_file_for_a_moment() {
     let folder = tempfile::tempdir().unwrap();
-    let (one, other) = tokio::join!(db::open(&file(&folder)), db::open(&file(&folder)));
+    let url = file(&folder);
+    let (one, other) = tokio::join!(db::open(&url), db::open(&url));
     let (one, other) = (one.unwrap(), other.unwrap());
     assert_eq!(one.epoch().await.unwrap(), other.epoch().await.unwrap());
     with_house(&one, "h1").await;

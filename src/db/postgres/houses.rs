@@ -34,16 +34,21 @@ impl Houses for Postgres {
 
     async fn delete_house(&self, house: &str) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
+        // First, so that no box comes in after its screens are known.
+        let rev: i64 = sqlx::query_scalar("SELECT rev FROM houses WHERE id = $1 FOR UPDATE")
+            .bind(house)
+            .fetch_optional(&mut *tx)
+            .await?
+            .ok_or(StoreError::NotFound { what: "house" })?;
         let screens: Vec<String> =
             sqlx::query_scalar("SELECT screen FROM devices WHERE house = $1 AND revoked IS NULL")
                 .bind(house)
                 .fetch_all(&mut *tx)
                 .await?;
-        let rev: i64 = sqlx::query_scalar("DELETE FROM houses WHERE id = $1 RETURNING rev")
+        sqlx::query("DELETE FROM houses WHERE id = $1")
             .bind(house)
-            .fetch_optional(&mut *tx)
-            .await?
-            .ok_or(StoreError::NotFound { what: "house" })?;
+            .execute(&mut *tx)
+            .await?;
         for screen in screens {
             announce(&mut tx, &News::Revoked { screen }).await?;
         }
