@@ -2,6 +2,7 @@
 //! one's own.
 
 #![allow(clippy::disallowed_methods)] // The list is for the domain.
+#![allow(clippy::unwrap_used)] // All of it is test.
 
 mod devices;
 mod frozen;
