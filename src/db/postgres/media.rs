@@ -93,11 +93,12 @@ impl MediaFiles for Postgres {
 
     async fn advance_upload(&self, id: &str, from: i64, to: i64) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        let received: i64 = sqlx::query_scalar("SELECT received FROM uploads WHERE id = $1")
-            .bind(id)
-            .fetch_optional(&mut *tx)
-            .await?
-            .ok_or(NO_UPLOAD)?;
+        let received: i64 =
+            sqlx::query_scalar("SELECT received FROM uploads WHERE id = $1 FOR NO KEY UPDATE")
+                .bind(id)
+                .fetch_optional(&mut *tx)
+                .await?
+                .ok_or(NO_UPLOAD)?;
         if received != from {
             return Err(StoreError::Conflict);
         }
