@@ -37,3 +37,11 @@ pub mod picture;
 pub mod player;
 #[cfg(feature = "house")]
 pub mod web;
+
+// A part of `db`, which is here because features are decided here only.
+#[cfg(all(feature = "house", not(feature = "postgres")))]
+#[path = "db/no_postgres.rs"]
+mod postgres;
+#[cfg(feature = "postgres")]
+#[path = "db/postgres/mod.rs"]
+mod postgres;

@@ -1,0 +1,221 @@
+//! Reports, play log, commands and alerts.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::{
+    super::{
+        CommandRow, News, PlayCursor, PlayFilter, PlayRow, ReportRow, Reports, StoreError, rows,
+    },
+    Sqlite,
+};
+
+#[async_trait]
+impl Reports for Sqlite {
+    async fn report(&self, batch: &[ReportRow]) -> Result<(), StoreError> {
+        let newest = rows::newest(batch);
+        let mut tx = self.begin().await?;
+        for row in &newest {
+            sqlx::query(
+                "INSERT INTO reports (screen, house, state, seen, online)
+                 SELECT $1, $2, $3, $4, $5 WHERE EXISTS (SELECT 1 FROM houses WHERE id = $2)
+                 ON CONFLICT (screen) DO UPDATE SET house = excluded.house,
+                 state = coalesce(excluded.state, reports.state), seen = excluded.seen,
+                 online = excluded.online, alerted = reports.alerted AND NOT excluded.online
+                 WHERE excluded.seen >= reports.seen",
+            )
+            .bind(&row.screen)
+            .bind(&row.house)
+            .bind(row.state.as_ref().map(Value::to_string))
+            .bind(row.seen)
+            .bind(row.online)
+            .execute(&mut *tx)
+            .await?;
+        }
+        tx.commit().await?;
+        self.tell_reported(newest.into_iter().map(|row| row.house));
+        Ok(())
+    }
+
+    async fn reports(&self, house: &str) -> Result<Vec<ReportRow>, StoreError> {
+        let reports: Vec<rows::ReportTuple> = sqlx::query_as(
+            "SELECT screen, house, state, seen, online FROM reports
+             WHERE house = $1 ORDER BY screen",
+        )
+        .bind(house)
+        .fetch_all(&self.readers)
+        .await?;
+        reports.into_iter().map(rows::report).collect()
+    }
+
+    async fn mark_offline(&self, seen_before: i64) -> Result<Vec<(String, String)>, StoreError> {
+        let mut tx = self.begin().await?;
+        let mut gone: Vec<(String, String)> = sqlx::query_as(
+            "UPDATE reports SET online = 0 WHERE online = 1 AND seen < $1 RETURNING house, screen",
+        )
+        .bind(seen_before)
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        gone.sort_unstable();
+        self.tell_reported(gone.iter().map(|(house, _)| house.clone()));
+        Ok(gone)
+    }
+
+    async fn claim_silent(
+        &self,
+        house: &str,
+        seen_before: i64,
+    ) -> Result<Vec<ReportRow>, StoreError> {
+        let mut tx = self.begin().await?;
+        let mut silent: Vec<rows::ReportTuple> = sqlx::query_as(
+            "UPDATE reports SET alerted = 1 WHERE house = $1 AND seen < $2 AND alerted = 0
+             RETURNING screen, house, state, seen, online",
+        )
+        .bind(house)
+        .bind(seen_before)
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        silent.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        silent.into_iter().map(rows::report).collect()
+    }
+
+    async fn add_plays(&self, batch: &[PlayRow]) -> Result<u64, StoreError> {
+        let mut tx = self.begin().await?;
+        let mut added = 0;
+        for row in batch {
+            let done = sqlx::query(
+                "INSERT INTO plays (house, screen, seq, at, output, playlist, item, duration_ms)
+                 SELECT $1, $2, $3, $4, $5, $6, $7, $8
+                 WHERE EXISTS (SELECT 1 FROM houses WHERE id = $1)
+                 ON CONFLICT DO NOTHING",
+            )
+            .bind(&row.house)
+            .bind(&row.screen)
+            .bind(row.seq)
+            .bind(row.at)
+            .bind(&row.output)
+            .bind(&row.playlist)
+            .bind(&row.item)
+            .bind(row.duration_ms)
+            .execute(&mut *tx)
+            .await?;
+            added += done.rows_affected();
+        }
+        tx.commit().await?;
+        Ok(added)
+    }
+
+    async fn plays(&self, house: &str, filter: &PlayFilter) -> Result<Vec<PlayRow>, StoreError> {
+        let PlayCursor { at, screen, seq } = rows::cursor(filter);
+        let plays: Vec<rows::PlayTuple> = sqlx::query_as(
+            "SELECT house, screen, seq, at, output, playlist, item, duration_ms FROM plays
+             WHERE house = $1 AND at >= $2 AND at < $3 AND ($4 IS NULL OR screen = $4)
+             AND (at, screen, seq) < ($5, $6, $7)
+             ORDER BY at DESC, screen DESC, seq DESC LIMIT $8",
+        )
+        .bind(house)
+        .bind(filter.from.unwrap_or(i64::MIN))
+        .bind(filter.to.unwrap_or(i64::MAX))
+        .bind(&filter.screen)
+        .bind(at)
+        .bind(screen)
+        .bind(seq)
+        .bind(filter.limit.max(0))
+        .fetch_all(&self.readers)
+        .await?;
+        Ok(plays.into_iter().map(rows::play).collect())
+    }
+
+    async fn prune_plays(&self, before: i64) -> Result<u64, StoreError> {
+        let mut tx = self.begin().await?;
+        let done = sqlx::query("DELETE FROM plays WHERE at < $1")
+            .bind(before)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(done.rows_affected())
+    }
+
+    async fn add_command(&self, command: &CommandRow) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "INSERT INTO commands (id, house, screen, body, made) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(&command.id)
+        .bind(&command.house)
+        .bind(&command.screen)
+        .bind(command.body.to_string())
+        .bind(command.made)
+        .execute(&mut *tx)
+        .await
+        .map_err(|error| {
+            StoreError::from(error)
+                .or_taken("command")
+                .or_not_found("house")
+        })?;
+        tx.commit().await?;
+        self.tell(News::Command {
+            house: command.house.clone(),
+            screen: command.screen.clone(),
+        });
+        Ok(())
+    }
+
+    async fn take_commands(&self, screen: &str, since: i64) -> Result<Vec<CommandRow>, StoreError> {
+        let mut tx = self.begin().await?;
+        let taken: Vec<rows::CommandTuple> = sqlx::query_as(
+            "DELETE FROM commands WHERE screen = $1 RETURNING n, id, house, screen, body, made",
+        )
+        .bind(screen)
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        rows::commands(taken, since)
+    }
+
+    async fn alerts(&self, house: &str) -> Result<Option<Value>, StoreError> {
+        let settings: Option<String> =
+            sqlx::query_scalar("SELECT settings FROM alerts WHERE house = $1")
+                .bind(house)
+                .fetch_optional(&self.readers)
+                .await?;
+        settings.as_deref().map(rows::json).transpose()
+    }
+
+    async fn all_alerts(&self) -> Result<Vec<(String, Value)>, StoreError> {
+        let all: Vec<(String, String)> =
+            sqlx::query_as("SELECT house, settings FROM alerts ORDER BY house")
+                .fetch_all(&self.readers)
+                .await?;
+        all.into_iter()
+            .map(|(house, settings)| Ok((house, rows::json(&settings)?)))
+            .collect()
+    }
+
+    async fn set_alerts(&self, house: &str, settings: &Value) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "INSERT INTO alerts (house, settings) VALUES ($1, $2)
+             ON CONFLICT (house) DO UPDATE SET settings = excluded.settings",
+        )
+        .bind(house)
+        .bind(settings.to_string())
+        .execute(&mut *tx)
+        .await
+        .map_err(|error| StoreError::from(error).or_not_found("house"))?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+impl Sqlite {
+    fn tell_reported(&self, houses: impl Iterator<Item = String>) {
+        for house in houses.collect::<BTreeSet<_>>() {
+            self.tell(News::Reported { house });
+        }
+    }
+}
