@@ -4,6 +4,7 @@ import { words } from './api.js';
 import { fill, h } from './dom.js';
 import { icon } from './icons.js';
 import { openHouse } from './live.js';
+import { recall, remember } from './memory.js';
 import { refreshSession, role, session } from './session.js';
 import { drawShell } from './shell.js';
 import { groupView } from './views/group.js';
@@ -42,7 +43,7 @@ let shown = {};
 
 /** The first address: the house one was in last, else the only one, else the list. */
 function beginning() {
-  const last = localStorage.getItem('house_last');
+  const last = recall('house_last');
   const known = session.houses.find(({ id }) => id === last) ?? (session.houses.length === 1 ? session.houses[0] : undefined);
   return known ? `/houses/${known.id}` : '/houses';
 }
@@ -87,7 +88,7 @@ function show(arrived) {
   }
   unsubscribe();
   live = route?.houseId ? openHouse(route.houseId) : undefined;
-  if (live) localStorage.setItem('house_last', live.id);
+  if (live) remember('house_last', live.id);
   if (live) unsubscribe = live.subscribe(changed);
   open(route, arrived);
   return undefined;

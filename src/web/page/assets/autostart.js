@@ -5,6 +5,7 @@ import { ask, askJson, words } from './api.js';
 import { attribute, freshId, h, text } from './dom.js';
 import { icon } from './icons.js';
 import { houseInView } from './live.js';
+import { recall, remember } from './memory.js';
 import { alarm, whisper } from './say.js';
 
 const STORE = 'house_autostart';
@@ -14,30 +15,18 @@ const asked = new Map();
 const listeners = new Set();
 let flips = 0;
 
-function remembered() {
-  try {
-    const kept = JSON.parse(localStorage.getItem(STORE) ?? '{}');
-    return kept !== null && typeof kept === 'object' ? kept : {};
-  } catch {
-    return {};
-  }
-}
+const remembered = () => Object(recall(STORE) ?? {});
 
-function remember(houseId, value) {
+function keep(houseId, value) {
   const kept = remembered();
-  if (kept[houseId] === value) return;
-  try {
-    localStorage.setItem(STORE, JSON.stringify({ ...kept, [houseId]: value }));
-  } catch {
-    // A full or forbidden storage costs only the right state before the first answer.
-  }
+  if (kept[houseId] !== value) remember(STORE, { ...kept, [houseId]: value });
 }
 
 /** What the switch shows: what was just asked for, else what the house says, else what it said last time. */
 export function autostartShown(houseId) {
   const known = houseInView(houseId)?.document?.house.autostart_playlist;
   const value = asked.get(houseId)?.value ?? known ?? remembered()[houseId];
-  if (known !== undefined || asked.has(houseId)) remember(houseId, value);
+  if (known !== undefined || asked.has(houseId)) keep(houseId, value);
   return value ?? false;
 }
 
@@ -78,7 +67,7 @@ export async function setHouseAutostart(houseId, value) {
   const flip = flips;
   const last = () => asked.get(houseId)?.flip === flip;
   asked.set(houseId, { value, flip });
-  remember(houseId, value);
+  keep(houseId, value);
   tell();
   try {
     await write(houseId, value);
@@ -89,11 +78,11 @@ export async function setHouseAutostart(houseId, value) {
     if (!last()) return false;
     // Back at once; what the house really has follows as soon as it can be asked.
     asked.delete(houseId);
-    remember(houseId, before);
+    keep(houseId, before);
     tell();
     const now = error.kind === 'refused' ? await truth(houseId) : undefined;
     if (error.kind === 'timeout') truth(houseId).then(tell);
-    remember(houseId, now ?? before);
+    keep(houseId, now ?? before);
     tell();
     alarm(reason(error, now ?? before));
     return false;
@@ -110,7 +99,7 @@ export function autostartToggle(houseId, mayEdit) {
   const hint = freshId('autostart-hint');
   const words = h('span', { class: 'hint', id: hint });
   const button = h('button', {
-    type: 'button', class: 'switch', role: 'switch', 'aria-labelledby': label, 'aria-describedby': hint, 'data-focus': 'autostart',
+    type: 'button', class: 'switch', role: 'switch', 'aria-labelledby': label, 'aria-describedby': hint,
     disabled: !mayEdit,
     onclick: () => {
       const value = !autostartShown(houseId);

@@ -1,6 +1,6 @@
 // One house, live: its environment document and what its screens report, kept in step over the WebSocket.
 
-import { askJson, toSignIn } from './api.js';
+import { askJson } from './api.js';
 
 /** RFC 7396: the target with the patch merged in; neither is changed. */
 export function merge(target, patch) {
@@ -37,9 +37,11 @@ export class LiveHouse {
     this.writes = new Map();
     this.tries = 0;
     this.closed = false;
-    this.wake = () => this.#retryNow();
+    this.wake = () => document.visibilityState === 'visible' && this.#retryNow();
     window.addEventListener('online', this.wake);
+    document.addEventListener('visibilitychange', this.wake);
     this.#load();
+    this.#askReports();
     this.#connect();
   }
 
@@ -51,6 +53,7 @@ export class LiveHouse {
   close() {
     this.closed = true;
     window.removeEventListener('online', this.wake);
+    document.removeEventListener('visibilitychange', this.wake);
     clearTimeout(this.timer);
     clearTimeout(this.silence);
     this.socket?.close();
@@ -121,17 +124,26 @@ export class LiveHouse {
   /** The first picture comes by plain requests, so that the page is there even where WebSockets are not let through. */
   async #load() {
     try {
-      const [document, reports] = await Promise.all([
-        askJson('GET', `/houses/${this.id}/environment`),
-        askJson('GET', `/houses/${this.id}/reports`),
-      ]);
+      const document = await askJson('GET', `/houses/${this.id}/environment`);
       this.document ??= document;
-      this.reports = { ...this.reports, ...reports.screens };
+      this.#tell();
     } catch (error) {
-      if (error.status === 404) this.missing = true;
-      else this.#say('offline');
+      this.#failed(error);
     }
-    this.#tell();
+  }
+
+  /** What the screens reported before this page was there, or while it was away. */
+  #askReports() {
+    return askJson('GET', `/houses/${this.id}/reports`).then((reports) => this.#reported(reports), (error) => this.#failed(error));
+  }
+
+  #failed(error) {
+    if (error.status === 404) {
+      this.missing = true;
+      this.#tell();
+    } else if (this.socket?.readyState !== WebSocket.OPEN) {
+      this.#say('offline');
+    }
   }
 
   #connect() {
@@ -149,9 +161,8 @@ export class LiveHouse {
       this.#heard();
       this.#message(JSON.parse(event.data));
     });
-    socket.addEventListener('close', (event) => {
+    socket.addEventListener('close', () => {
       if (this.closed || socket !== this.socket) return;
-      if (event.code === 4004) toSignIn();
       if (opened !== undefined && performance.now() - opened > STABLE_MS) this.tries = 0;
       this.#say('offline');
       const ceiling = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.tries);
@@ -160,14 +171,15 @@ export class LiveHouse {
     });
   }
 
-  /** A refused WebSocket shows no status, so a plain request finds out whether one is still signed in. */
+  /** A refused WebSocket shows no status: the plain request finds out whether one is still signed in and a member. */
   #reconnect() {
-    askJson('GET', `/houses/${this.id}/reports`).then((reports) => this.#reported(reports), () => undefined);
+    if (this.missing) return;
+    this.#askReports();
     this.#connect();
   }
 
   #retryNow() {
-    if (this.link !== 'offline' || this.socket.readyState <= WebSocket.OPEN) return;
+    if (this.closed || this.link !== 'offline' || this.socket.readyState <= WebSocket.OPEN) return;
     this.tries = 0;
     this.#reconnect();
   }

@@ -38,9 +38,9 @@ export function drawShell(side, { houseId, name, place }) {
       h('a', { href: '/houses' }, 'All houses')),
     houseId && h('nav', { class: 'places', 'aria-label': 'House' }, h('ul', {}, places.map(([key, words, path]) => h('li', {},
       h('a', { href: base + path, 'aria-current': place === key ? 'page' : undefined }, icon(key), h('span', {}, words)))))),
-    user && h('button', { type: 'button', class: 'account', popovertarget: 'account-menu', 'aria-label': `Account of ${user.name || user.email}` },
+    user && h('button', { type: 'button', class: 'account', popovertarget: 'account-menu' },
       h('span', { class: 'initials', 'aria-hidden': 'true' }, initials(user.name || user.email)),
-      h('span', { class: 'account-name' }, user.name || user.email)),
+      h('span', { class: 'sr' }, 'Account of'), h('span', { class: 'account-name' }, user.name || user.email)),
     user && popover('account-menu',
       h('p', {}, h('strong', {}, user.name), h('span', { class: 'hint' }, user.email)),
       h('button', { type: 'button', onclick: signOut }, icon('out'), 'Sign out')));

@@ -8,6 +8,7 @@ import { whisper } from '../say.js';
 import { lasting, plural } from '../words.js';
 
 const PAGE = 100;
+const AFTER_A_PLAY_MS = 1500;
 
 /** The instant at which a day begins in a time zone, as RFC 3339 in UTC. */
 export function dayBegin(date, zone) {
@@ -62,7 +63,7 @@ export function logView({ live }) {
     h('td', { 'data-label': 'Playlist' }, playlist ? playlistName(live.document, playlist) : ''),
     h('td', { 'data-label': 'Shown for', class: 'number' }, lasting(ms)));
 
-  async function load(older) {
+  async function load(older, quiet) {
     turn += 1;
     const mine = turn;
     csv.href = `/api/v1/houses/${live.id}/plays.csv?${query()}`;
@@ -76,7 +77,7 @@ export function logView({ live }) {
       else fill(body, plays.map(row));
       note.textContent = plays.length ? '' : 'Nothing was shown in this time.';
       more.hidden = answer.plays.length < PAGE;
-      whisper(`${plural(plays.length, 'entry', 'entries')} shown`);
+      if (!quiet) whisper(`${plural(plays.length, 'entry', 'entries')} shown`);
     } catch (error) {
       if (mine === turn) note.textContent = words(error);
     }
@@ -91,6 +92,20 @@ export function logView({ live }) {
         h('thead', {}, h('tr', {}, ['When', 'Screen', 'Item', 'Playlist', 'Shown for'].map((label) => h('th', { scope: 'col' }, label)))), body),
       note),
     more);
-  load();
-  return { title: 'Play log', element };
+  // A screen that goes to another item has played one: the newest page is asked for anew, unless older ones are open.
+  let known;
+  let due;
+  load(false, true);
+  return {
+    title: 'Play log', element,
+    update() {
+      const now = JSON.stringify(Object.values(live.reports).map(({ state }) => [state?.item, state?.position, state?.counters?.items_shown]));
+      if (known !== undefined && known !== now && plays.length <= PAGE) due ??= setTimeout(() => {
+        due = undefined;
+        load(false, true);
+      }, AFTER_A_PLAY_MS);
+      known = now;
+    },
+    close: () => clearTimeout(due),
+  };
 }

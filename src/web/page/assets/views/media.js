@@ -1,7 +1,7 @@
 // The media library: every item of the house, with uploads, preview, names and lengths.
 
 import { confirmDialog, dialog, nameDialog } from '../dialog.js';
-import { attribute, fill, freshId, h, keyed, text } from '../dom.js';
+import { fill, freshId, h, keyed, text } from '../dom.js';
 import { file, playlistsWith, sorted } from '../environment.js';
 import { saving } from '../fields.js';
 import { icon } from '../icons.js';
@@ -57,8 +57,8 @@ function tile(ctx, id) {
   const still = h('span', {});
   const name = h('span', { class: 'what' });
   const facts = h('span', { class: 'hint' });
-  const open = h('button', { type: 'button', class: 'tile', onclick: () => preview(ctx, id) }, still, h('span', { class: 'words' }, name, facts));
-  const element = h('li', {}, open);
+  const element = h('li', {}, h('button', { type: 'button', class: 'tile', onclick: () => preview(ctx, id) },
+    still, h('span', { class: 'words' }, name, facts)));
   let drawn;
   return {
     element,
@@ -70,8 +70,7 @@ function tile(ctx, id) {
         fill(still, thumbnail(source, item.kind), item.kind === 'video' && h('span', { class: 'badge' }, icon('play')));
       }
       text(name, item.title || id);
-      text(facts, [item.duration_ms !== undefined && lasting(item.duration_ms), source && size(source.size)].filter(Boolean).join(' · '));
-      attribute(open, 'aria-label', `${item.title || id}, ${item.kind}, ${facts.textContent}`);
+      text(facts, [item.kind === 'video' ? 'Video' : 'Image', item.duration_ms !== undefined && lasting(item.duration_ms), source && size(source.size)].filter(Boolean).join(' · '));
     },
   };
 }

@@ -8,6 +8,7 @@ import { confirmDialog } from '../dialog.js';
 import { freshId, h } from '../dom.js';
 import { houseField, saving } from '../fields.js';
 import { icon } from '../icons.js';
+import { forget } from '../memory.js';
 
 function zones() {
   const all = Intl.supportedValuesOf ? Intl.supportedValuesOf('timeZone') : [];
@@ -74,7 +75,7 @@ export function settingsView(ctx) {
       'The house goes for good, with its playlists, media and play log. Its boxes play their local playlists from then on.', 'Remove the house',
       () => askJson('DELETE', `/houses/${live.id}`, { rev: live.document.house.rev }));
     if (!sure) return;
-    localStorage.removeItem('house_last');
+    forget('house_last');
     await refresh().catch(() => undefined);
     go('/houses', { replace: true });
   };
