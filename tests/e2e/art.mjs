@@ -51,10 +51,12 @@ const mix = (a, b, t) => a.map((v, i) => v + (b[i] - v) * Math.max(0, Math.min(1
 
 /** The paintings by name. `t` moves them. */
 export const paintings = {
-  waves: (t = 0) => (x, y) => {
-    const line = y * 9 + Math.sin(x * 7 + y * 3 + t) * 0.7;
-    return mix(mix([12, 44, 74], [94, 170, 190], y), [236, 240, 228], 0.5 * (line - Math.floor(line)) ** 6);
-  },
+  waves:
+    (t = 0) =>
+    (x, y) => {
+      const line = y * 9 + Math.sin(x * 7 + y * 3 + t) * 0.7;
+      return mix(mix([12, 44, 74], [94, 170, 190], y), [236, 240, 228], 0.5 * (line - Math.floor(line)) ** 6);
+    },
   dunes: () => (x, y) => {
     const ridge = (k, h) => y > h + 0.09 * Math.sin(x * (3 + k) + k * 2.1);
     if (ridge(3, 0.82)) return mix([120, 62, 34], [90, 44, 28], y);
@@ -62,14 +64,16 @@ export const paintings = {
     if (ridge(0.4, 0.5)) return mix([226, 168, 104], [204, 138, 84], x);
     return mix([246, 222, 188], [236, 190, 150], y * 1.8);
   },
-  mobile: (t = 0) => (x, y) => {
-    const at = (cx, cy, r) => ((x - cx) * 1.78) ** 2 + (y - cy) ** 2 < r * r;
-    if (at(0.3 + 0.02 * Math.sin(t), 0.42, 0.17)) return [206, 58, 44];
-    if (at(0.55, 0.62 + 0.02 * Math.cos(t), 0.12)) return [30, 32, 36];
-    if (at(0.72, 0.3, 0.09)) return [236, 180, 40];
-    if (at(0.63, 0.34, 0.05)) return [34, 92, 156];
-    return [238, 236, 230];
-  },
+  mobile:
+    (t = 0) =>
+    (x, y) => {
+      const at = (cx, cy, r) => ((x - cx) * 1.78) ** 2 + (y - cy) ** 2 < r * r;
+      if (at(0.3 + 0.02 * Math.sin(t), 0.42, 0.17)) return [206, 58, 44];
+      if (at(0.55, 0.62 + 0.02 * Math.cos(t), 0.12)) return [30, 32, 36];
+      if (at(0.72, 0.3, 0.09)) return [236, 180, 40];
+      if (at(0.63, 0.34, 0.05)) return [34, 92, 156];
+      return [238, 236, 230];
+    },
   dusk: () => (x, y) => {
     const sun = ((x - 0.62) * 1.78) ** 2 + (y - 0.56) ** 2;
     if (y > 0.7 + 0.02 * Math.sin(x * 11)) return mix([28, 24, 44], [16, 14, 28], y);

@@ -13,13 +13,26 @@ const require = createRequire(join(process.env.E2E_MODULES ?? here, 'package.jso
 const { chromium } = require('playwright-core');
 const axe = require('axe-core');
 
-const switches = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync'];
+const switches = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
 
 export const shapes = {
   light: { viewport: { width: 1280, height: 800 }, colorScheme: 'light' },
   dark: { viewport: { width: 1280, height: 800 }, colorScheme: 'dark' },
-  phone: { viewport: { width: 390, height: 844 }, colorScheme: 'light', hasTouch: true, isMobile: true, deviceScaleFactor: 2 },
+  phone: {
+    viewport: { width: 390, height: 844 },
+    colorScheme: 'light',
+    hasTouch: true,
+    isMobile: true,
+    deviceScaleFactor: 2,
+  },
   narrow: { viewport: { width: 320, height: 640 }, colorScheme: 'dark' },
   // What a window of 1280 pixels is to the page when the reader zooms to 200 %.
   zoomed: { viewport: { width: 640, height: 400 }, colorScheme: 'light' },
@@ -38,7 +51,8 @@ export async function open(browser, shape = 'light') {
   page.on('pageerror', (error) => page.complaints.push(error.stack));
   page.on('console', (message) => {
     // The refusals that a test asks for are told on the console by the browser itself.
-    if (message.type() === 'error' && !/Failed to load resource|WebSocket connection/.test(message.text())) page.complaints.push(message.text());
+    if (message.type() === 'error' && !/Failed to load resource|WebSocket connection/.test(message.text()))
+      page.complaints.push(message.text());
   });
   return page;
 }
@@ -55,15 +69,21 @@ export async function signIn(page, mock, path = '/houses/h1') {
 /** Fails with what axe finds, in a line for each rule and its first place. */
 export async function accessible(page, what) {
   // The page's own policy forbids inline scripts; this way in belongs to the tester, not to the page.
-  const found = await page.evaluate(`(() => { const module = undefined; ${axe.source}; return window.axe.run(document, { resultTypes: ['violations'] }); })()`);
-  const lines = found.violations.map(({ id, help, nodes }) => `${id}: ${help}\n    ${nodes.map(({ html, failureSummary }) => `${html}\n    ${failureSummary}`).join('\n    ')}`);
+  const found = await page.evaluate(
+    `(() => { const module = undefined; ${axe.source}; return window.axe.run(document, { resultTypes: ['violations'] }); })()`,
+  );
+  const lines = found.violations.map(
+    ({ id, help, nodes }) =>
+      `${id}: ${help}\n    ${nodes.map(({ html, failureSummary }) => `${html}\n    ${failureSummary}`).join('\n    ')}`,
+  );
   assert.equal(lines.join('\n'), '', `axe on ${what}`);
 }
 
 /** No inline style anywhere, nothing that sticks out at the side, and no complaint of the browser. */
 export async function tidy(page, what) {
   const [styled, wider] = await page.evaluate(() => [
-    document.querySelectorAll('[style]').length, document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    document.querySelectorAll('[style]').length,
+    document.documentElement.scrollWidth - document.documentElement.clientWidth,
   ]);
   assert.equal(styled, 0, `inline styles on ${what}`);
   assert.ok(wider <= 0, `${what} is wider than the window by ${wider}`);
@@ -74,5 +94,9 @@ export async function tidy(page, what) {
 export async function shot(page, name) {
   if (!process.env.E2E_OUT) return;
   mkdirSync(process.env.E2E_OUT, { recursive: true });
-  await page.screenshot({ path: join(process.env.E2E_OUT, `${name}.png`), fullPage: true, animations: 'disabled' });
+  await page.screenshot({
+    path: join(process.env.E2E_OUT, `${name}.png`),
+    fullPage: !(await page.locator('dialog[open]').count()),
+    animations: 'disabled',
+  });
 }

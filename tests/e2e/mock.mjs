@@ -16,8 +16,9 @@ const { WebSocketServer } = require('ws');
 export const email = 'owner@example.org';
 export const password = 'open the house';
 
-const csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
-  + "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const csp =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; " +
+  "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const types = { '.css': 'text/css', '.js': 'text/javascript', '.svg': 'image/svg+xml' };
 const collections = { groups: 'g', screens: 's', playlists: 'p', items: 'i' };
 
@@ -39,7 +40,10 @@ function template(name, variables) {
   const block = /\{%-?\s*block (\w+)\s*-?%\}([\s\S]*?)\{%-?\s*endblock\s*\w*\s*-?%\}/g;
   if (parent) {
     const blocks = Object.fromEntries([...text.matchAll(block)].map((m) => [m[1], m[2]]));
-    text = readFileSync(join(page, 'templates', parent[1]), 'utf8').replace(block, (_, key, body) => blocks[key] ?? body);
+    text = readFileSync(join(page, 'templates', parent[1]), 'utf8').replace(
+      block,
+      (_, key, body) => blocks[key] ?? body,
+    );
   }
   return text.replace(/\{#[\s\S]*?#\}/g, '').replace(/\{\{\s*(\w+)\s*\}\}/g, (_, key) => variables[key]);
 }
@@ -74,7 +78,9 @@ export async function start(port = 0) {
     mock.rev += 1;
     mock.document = merge(mock.document, patch);
     for (const socket of pages) {
-      socket.send(JSON.stringify({ type: 'patch', epoch: mock.epoch, base_rev: base, rev: mock.rev, patch, sha256: '' }));
+      socket.send(
+        JSON.stringify({ type: 'patch', epoch: mock.epoch, base_rev: base, rev: mock.rev, patch, sha256: '' }),
+      );
     }
   };
   mock.report = (screen, report) => {
@@ -105,11 +111,12 @@ export async function start(port = 0) {
     mock.report(screen, { online: true, seen: new Date().toISOString(), state });
   }
 
-  const read = (request) => new Promise((done) => {
-    const parts = [];
-    request.on('data', (part) => parts.push(part));
-    request.on('end', () => done(Buffer.concat(parts)));
-  });
+  const read = (request) =>
+    new Promise((done) => {
+      const parts = [];
+      request.on('data', (part) => parts.push(part));
+      request.on('end', () => done(Buffer.concat(parts)));
+    });
   const cookies = (request) => Object.fromEntries((request.headers.cookie ?? '').split('; ').map((c) => c.split('=')));
   const signedIn = (request) => cookies(request).musebox_session === 'yes';
 
@@ -135,17 +142,36 @@ export async function start(port = 0) {
     const { method } = request;
     if (path === '/sign-in' && method === 'POST') {
       const form = json();
-      if (form.email !== email || form.password !== password) throw new Problem(401, 'Not signed in', 'the address or the password is wrong');
-      return { status: 204, headers: { 'set-cookie': ['musebox_session=yes; Path=/; HttpOnly; SameSite=Lax', 'musebox_csrf=csrf-1; Path=/; SameSite=Lax'] } };
+      if (form.email !== email || form.password !== password)
+        throw new Problem(401, 'Not signed in', 'the address or the password is wrong');
+      return {
+        status: 204,
+        headers: {
+          'set-cookie': [
+            'musebox_session=yes; Path=/; HttpOnly; SameSite=Lax',
+            'musebox_csrf=csrf-1; Path=/; SameSite=Lax',
+          ],
+        },
+      };
     }
     if (path === '/setup' && method === 'POST') {
       const form = json();
       if (form.link_token !== 'first') throw new Problem(410, 'Gone', 'this link was used already');
-      if ((form.password ?? '').length < 10) throw new Problem(422, 'Invalid', 'a password has at least 10 characters', 'password');
-      return { status: 204, headers: { 'set-cookie': ['musebox_session=yes; Path=/; HttpOnly; SameSite=Lax', 'musebox_csrf=csrf-1; Path=/; SameSite=Lax'] } };
+      if ((form.password ?? '').length < 10)
+        throw new Problem(422, 'Invalid', 'a password has at least 10 characters', 'password');
+      return {
+        status: 204,
+        headers: {
+          'set-cookie': [
+            'musebox_session=yes; Path=/; HttpOnly; SameSite=Lax',
+            'musebox_csrf=csrf-1; Path=/; SameSite=Lax',
+          ],
+        },
+      };
     }
     if (!signedIn(request)) throw new Problem(401, 'Not signed in', 'sign in first');
-    if (method !== 'GET' && method !== 'HEAD' && request.headers['x-csrf-token'] !== 'csrf-1') throw new Problem(403, 'Forbidden', 'the CSRF token is missing');
+    if (method !== 'GET' && method !== 'HEAD' && request.headers['x-csrf-token'] !== 'csrf-1')
+      throw new Problem(403, 'Forbidden', 'the CSRF token is missing');
     if (path === '/sign-out') return { status: 204, headers: { 'set-cookie': 'musebox_session=; Path=/; Max-Age=0' } };
     if (path === '/me') return { body: { user: { id: 'u1', email, name: 'Claire Aubert' }, houses, csrf: 'csrf-1' } };
     if (path === '/houses' && method === 'POST') {
@@ -172,7 +198,11 @@ export async function start(port = 0) {
       if (!range) return { raw: file.bytes, headers };
       const from = Number(range[1]);
       const to = range[2] ? Math.min(Number(range[2]), file.bytes.length - 1) : file.bytes.length - 1;
-      return { status: 206, raw: file.bytes.subarray(from, to + 1), headers: { ...headers, 'content-range': `bytes ${from}-${to}/${file.bytes.length}` } };
+      return {
+        status: 206,
+        raw: file.bytes.subarray(from, to + 1),
+        headers: { ...headers, 'content-range': `bytes ${from}-${to}/${file.bytes.length}` },
+      };
     }
     const [, , house, kind, id, verb, last] = path.split('/');
     if (house !== 'h1') throw new Problem(404, 'Not found', 'there is no such house');
@@ -184,12 +214,16 @@ export async function start(port = 0) {
     if (kind === 'environment') return { body: mock.document };
     if (kind === 'reports') return { body: { screens: mock.reports } };
     if (kind === 'plays' || kind === 'plays.csv') {
-      const wanted = (play) => (!url.searchParams.get('screen') || play.screen === url.searchParams.get('screen'))
-        && (!url.searchParams.get('from') || play.at >= url.searchParams.get('from'))
-        && (!url.searchParams.get('to') || play.at < url.searchParams.get('to'));
+      const wanted = (play) =>
+        (!url.searchParams.get('screen') || play.screen === url.searchParams.get('screen')) &&
+        (!url.searchParams.get('from') || play.at >= url.searchParams.get('from')) &&
+        (!url.searchParams.get('to') || play.at < url.searchParams.get('to'));
       const plays = mock.plays.filter(wanted).slice(0, Number(url.searchParams.get('limit') ?? 1000));
       if (kind === 'plays') return { body: { plays } };
-      return { raw: Buffer.from(plays.map((p) => Object.values(p).join(',')).join('\n')), headers: { 'content-type': 'text/csv', 'content-disposition': 'attachment; filename="plays.csv"' } };
+      return {
+        raw: Buffer.from(plays.map((p) => Object.values(p).join(',')).join('\n')),
+        headers: { 'content-type': 'text/csv', 'content-disposition': 'attachment; filename="plays.csv"' },
+      };
     }
     if (kind === 'members' && method === 'POST') {
       const member = { id: `u${(count += 1)}`, ...json() };
@@ -222,7 +256,10 @@ export async function start(port = 0) {
     }
     if (kind === 'uploads') return upload(request, method, id, body, json);
     if (verb === 'commands') {
-      const screens = kind === 'screens' ? [id] : Object.keys(mock.document.screens).filter((s) => mock.document.screens[s].group === id);
+      const screens =
+        kind === 'screens'
+          ? [id]
+          : Object.keys(mock.document.screens).filter((s) => mock.document.screens[s].group === id);
       resource(kind, id);
       screens.forEach((screen) => obey(screen, json().command, json()));
       return { status: 202, body: { id: `c${(count += 1)}` } };
@@ -230,8 +267,12 @@ export async function start(port = 0) {
     if (verb === 'picture') {
       const picture = mock.pictures[id];
       if (!picture) throw new Problem(404, 'Not found', 'there is no picture yet');
-      if (mock.reports[id]?.online && picture.paint) Object.assign(picture, { at: Date.now(), still: picture.paint(Date.now() / 2000) });
-      return { raw: picture.still, headers: { 'content-type': 'image/png', 'last-modified': new Date(picture.at).toUTCString() } };
+      if (mock.reports[id]?.online && picture.paint)
+        Object.assign(picture, { at: Date.now(), still: picture.paint(Date.now() / 2000) });
+      return {
+        raw: picture.still,
+        headers: { 'content-type': 'image/png', 'last-modified': new Date(picture.at).toUTCString() },
+      };
     }
     if (!(kind in collections) || last) throw new Problem(404, 'Not found', 'no such thing');
     if (!id && method === 'POST') {
@@ -261,7 +302,8 @@ export async function start(port = 0) {
       return { status: 204 };
     }
     if (method === 'PATCH') {
-      if (Number(request.headers['upload-offset']) !== file.offset) throw new Problem(409, 'Conflict', `the offset is ${file.offset}`);
+      if (Number(request.headers['upload-offset']) !== file.offset)
+        throw new Problem(409, 'Conflict', `the offset is ${file.offset}`);
       file.parts.push(body);
       file.offset += body.length;
       if (file.offset >= file.size) {
@@ -272,7 +314,17 @@ export async function start(port = 0) {
         const mime = video ? 'video/mp4' : 'image/png';
         mock.files.set(name, { bytes: Buffer.concat(file.parts), mime });
         const source = { src: `/api/v1/media/${name}`, sha256: '0'.repeat(64), size: file.size, mime };
-        mock.change({ items: { [made]: { rev: mock.rev + 1, title: file.name.replace(/\.\w+$/, ''), kind: video ? 'video' : 'image', duration_ms: 8000, formats: { source } } } });
+        mock.change({
+          items: {
+            [made]: {
+              rev: mock.rev + 1,
+              title: file.name.replace(/\.\w+$/, ''),
+              kind: video ? 'video' : 'image',
+              duration_ms: 8000,
+              formats: { source },
+            },
+          },
+        });
         return { body: { item: resource('items', made) } };
       }
     }
@@ -288,7 +340,11 @@ export async function start(port = 0) {
     };
     if (path.startsWith('/assets/')) {
       const name = normalize(path.slice('/assets/'.length));
-      return send(200, { 'content-type': types[extname(name)] ?? 'text/plain' }, readFileSync(join(page, 'assets', name)));
+      return send(
+        200,
+        { 'content-type': types[extname(name)] ?? 'text/plain' },
+        readFileSync(join(page, 'assets', name)),
+      );
     }
     if (path.startsWith('/api/v1/')) {
       const body = await read(request);
@@ -301,7 +357,11 @@ export async function start(port = 0) {
         const answer = await api(request, url, body);
         if (answer.raw) return send(answer.status ?? 200, answer.headers, answer.raw);
         const etag = answer.body?.rev ? { etag: `"${answer.body.rev}"` } : {};
-        return send(answer.status ?? 200, { 'content-type': 'application/json', ...etag, ...answer.headers }, answer.body && JSON.stringify(answer.body));
+        return send(
+          answer.status ?? 200,
+          { 'content-type': 'application/json', ...etag, ...answer.headers },
+          answer.body && JSON.stringify(answer.body),
+        );
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
         return send(error.body.status, { 'content-type': 'application/problem+json' }, JSON.stringify(error.body));
@@ -327,9 +387,13 @@ export async function start(port = 0) {
         mock.hello.push(frame);
         pages.add(peer);
         const known = frame.epoch === mock.epoch && frame.rev === mock.rev;
-        peer.send(JSON.stringify(known
-          ? { type: 'patch', epoch: mock.epoch, base_rev: mock.rev, rev: mock.rev, patch: {}, sha256: '' }
-          : { type: 'snapshot', epoch: mock.epoch, rev: mock.rev, sha256: '', document: mock.document }));
+        peer.send(
+          JSON.stringify(
+            known
+              ? { type: 'patch', epoch: mock.epoch, base_rev: mock.rev, rev: mock.rev, patch: {}, sha256: '' }
+              : { type: 'snapshot', epoch: mock.epoch, rev: mock.rev, sha256: '', document: mock.document },
+          ),
+        );
       });
       peer.on('close', () => pages.delete(peer));
     });

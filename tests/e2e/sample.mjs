@@ -11,7 +11,19 @@ function clip() {
   const folder = mkdtempSync(join(tmpdir(), 'mock-'));
   const file = join(folder, 'clip.mp4');
   const source = 'gradients=s=480x270:d=2:r=25:c0=0x0d3b4f:c1=0xe8b98a:c2=0x77284b:speed=0.03:seed=7';
-  spawnSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', source, '-pix_fmt', 'yuv420p', '-movflags', 'faststart', file]);
+  spawnSync('ffmpeg', [
+    '-v',
+    'error',
+    '-f',
+    'lavfi',
+    '-i',
+    source,
+    '-pix_fmt',
+    'yuv420p',
+    '-movflags',
+    'faststart',
+    file,
+  ]);
   try {
     return readFileSync(file);
   } catch {
@@ -25,10 +37,18 @@ const ago = (seconds) => new Date(Date.now() - seconds * 1000).toISOString();
 
 function state(extra) {
   return {
-    state: 'playing', position: 'M0T0I0', power: 'on', version: '0.1.0', uptime_ms: 93_600_000, rev: 41, epoch: 'e1',
+    state: 'playing',
+    position: 'M0T0I0',
+    power: 'on',
+    version: '0.1.0',
+    uptime_ms: 93_600_000,
+    rev: 41,
+    epoch: 'e1',
     outputs: [{ name: 'main', position: 'M0T0I0', item: 'i1' }],
     counters: { presented: 4_680_000, late: 0, dropped: 0, missed_vblanks: 0, items_shown: 312 },
-    errors: [], media: { complete: 6, total: 6 }, ...extra,
+    errors: [],
+    media: { complete: 6, total: 6 },
+    ...extra,
   };
 }
 
@@ -52,9 +72,19 @@ export function sample() {
 
   const document = {
     house: {
-      id: 'h1', rev: 7, name: 'Galerie du Quai', time_zone: 'Europe/Paris', autostart_playlist: false,
-      auto_advance: true, playlist: 'p1', default_playlist: 'p2', volume: 0.8, mute: false, fit: 'contain',
-      standby: false, display_hours: [{ days: ['mon', 'tue', 'wed', 'thu', 'fri', 'sat'], from: '08:00', to: '20:00' }],
+      id: 'h1',
+      rev: 7,
+      name: 'Galerie du Quai',
+      time_zone: 'Europe/Paris',
+      autostart_playlist: false,
+      auto_advance: true,
+      playlist: 'p1',
+      default_playlist: 'p2',
+      volume: 0.8,
+      mute: false,
+      fit: 'contain',
+      standby: false,
+      display_hours: [{ days: ['mon', 'tue', 'wed', 'thu', 'fri', 'sat'], from: '08:00', to: '20:00' }],
     },
     groups: { g1: { rev: 3, name: 'Ground floor', playlist: 'p1', volume: 0.2 } },
     screens: {
@@ -64,7 +94,8 @@ export function sample() {
     },
     playlists: {
       p1: {
-        rev: 4, name: 'Summer hang',
+        rev: 4,
+        name: 'Summer hang',
         montages: [
           { id: 'm1', tracks: [{ id: 't1', screen: 'main', items: ['i1', 'i2', 'i4'] }] },
           {
@@ -77,9 +108,12 @@ export function sample() {
         ],
       },
       p2: {
-        rev: 4, name: 'Quiet hours',
+        rev: 4,
+        name: 'Quiet hours',
         schedule: {
-          priority: 5, from_date: '2026-12-01', to_date: '2026-12-24',
+          priority: 5,
+          from_date: '2026-12-01',
+          to_date: '2026-12-24',
           windows: [{ days: ['sat', 'sun'], from: '09:00', to: '12:00' }],
         },
         montages: [{ id: 'm1', tracks: [{ id: 't1', screen: 'main', items: ['i5', 'i6'] }] }],
@@ -91,9 +125,14 @@ export function sample() {
   const reports = {
     s1: { online: true, seen: ago(1), state: state({ playlist: 'p1', item: 'i1', title: 'Waves' }) },
     s2: {
-      online: true, seen: ago(2),
+      online: true,
+      seen: ago(2),
       state: state({
-        state: 'paused', playlist: 'p1', position: 'M0T0I2', item: 'i4', title: 'Dusk over the bay',
+        state: 'paused',
+        playlist: 'p1',
+        position: 'M0T0I2',
+        item: 'i4',
+        title: 'Dusk over the bay',
         outputs: [{ name: 'main', position: 'M0T0I2', item: 'i4' }],
         counters: { presented: 812_345, late: 14, dropped: 2, missed_vblanks: 3, items_shown: 95 },
         errors: [{ item: 'i3', kind: 'decode', message: 'the picture could not be decoded', count: 3 }],
@@ -104,8 +143,13 @@ export function sample() {
   };
 
   const plays = Array.from({ length: 64 }, (_, n) => ({
-    seq: 400 - n, at: ago(60 + n * 613), screen: ['s1', 's2', 's3'][n % 3], output: 'main',
-    playlist: n % 3 === 2 ? 'p2' : 'p1', item: ['i1', 'i2', 'i4', 'i3', 'i5', 'i6'][n % 6], duration_ms: 8_000 + (n % 4) * 1_000,
+    seq: 400 - n,
+    at: ago(60 + n * 613),
+    screen: ['s1', 's2', 's3'][n % 3],
+    output: 'main',
+    playlist: n % 3 === 2 ? 'p2' : 'p1',
+    item: ['i1', 'i2', 'i4', 'i3', 'i5', 'i6'][n % 6],
+    duration_ms: 8_000 + (n % 4) * 1_000,
   }));
 
   const pictures = {

@@ -31,7 +31,8 @@ export function toSignIn() {
  */
 export async function ask(method, path, { json, body, rev, headers = {}, patience = PATIENCE_MS, signedOut } = {}) {
   const all = { Accept: 'application/json', ...headers };
-  if (json !== undefined) all['Content-Type'] = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+  if (json !== undefined)
+    all['Content-Type'] = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
   if (rev !== undefined) all['If-Match'] = `"${rev}"`;
   if (method !== 'GET' && method !== 'HEAD') all['X-CSRF-Token'] = csrf();
   let response;
@@ -88,7 +89,8 @@ export function words(error) {
     case 429:
       return 'Too many tries. Wait a minute, then try again.';
     default:
-      if (error.status >= 500) return `The house has a fault of its own (${error.status}). ${sentence(error.detail)}`.trim();
+      if (error.status >= 500)
+        return `The house has a fault of its own (${error.status}). ${sentence(error.detail)}`.trim();
       return sentence(error.detail) || `The house refused (${error.status}).`;
   }
 }

@@ -44,14 +44,22 @@ let shown = {};
 /** The first address: the house one was in last, else the only one, else the list. */
 function beginning() {
   const last = recall('house_last');
-  const known = session.houses.find(({ id }) => id === last) ?? (session.houses.length === 1 ? session.houses[0] : undefined);
+  const known =
+    session.houses.find(({ id }) => id === last) ?? (session.houses.length === 1 ? session.houses[0] : undefined);
   return known ? `/houses/${known.id}` : '/houses';
 }
 
 function match() {
   for (const [pattern, place, make, options = {}] of routes) {
     const found = pattern.exec(location.pathname);
-    if (found) return { place, make, ...options, houseId: found[1] && decodeURIComponent(found[1]), id: found[2] && decodeURIComponent(found[2]) };
+    if (found)
+      return {
+        place,
+        make,
+        ...options,
+        houseId: found[1] && decodeURIComponent(found[1]),
+        id: found[2] && decodeURIComponent(found[2]),
+      };
   }
   return undefined;
 }
@@ -64,7 +72,11 @@ function drawBanner() {
   const away = live?.link === 'offline';
   if (banner.hidden === !away) return;
   banner.hidden = !away;
-  fill(banner, away && icon('offline'), away && h('span', {}, 'No connection to the house. You see what was last known; trying again.'));
+  fill(
+    banner,
+    away && icon('offline'),
+    away && h('span', {}, 'No connection to the house. You see what was last known; trying again.'),
+  );
 }
 
 function around(place) {
@@ -98,14 +110,33 @@ function open(route, arrived) {
   view?.close?.();
   const waiting = live && !live.document && !route.early;
   shown = { ...shown, route, waiting, arrived, role: live && role(live.id) };
-  if (!route) view = placeholder('Nothing here', h('p', {}, 'This address leads nowhere. ', h('a', { href: '/houses' }, 'To your houses')));
-  else if (live?.missing) view = placeholder('No such house', h('p', {}, 'It was removed, or it is not yours. ', h('a', { href: '/houses' }, 'To your houses')));
-  else if (waiting) view = { title: houseName(), element: h('div', { class: 'view loading', 'aria-busy': 'true' }, h('p', { class: 'hint' }, 'One moment.')) };
+  if (!route)
+    view = placeholder(
+      'Nothing here',
+      h('p', {}, 'This address leads nowhere. ', h('a', { href: '/houses' }, 'To your houses')),
+    );
+  else if (live?.missing)
+    view = placeholder(
+      'No such house',
+      h('p', {}, 'It was removed, or it is not yours. ', h('a', { href: '/houses' }, 'To your houses')),
+    );
+  else if (waiting)
+    view = {
+      title: houseName(),
+      element: h('div', { class: 'view loading', 'aria-busy': 'true' }, h('p', { class: 'hint' }, 'One moment.')),
+    };
   else {
     const mine = live && role(live.id);
     view = route.make({
-      live, id: route.id, go, base: live && `/houses/${live.id}`, name: houseName, refresh: refreshSession,
-      mayEdit: mine !== 'viewer', mayOwn: mine === 'owner', query: new URLSearchParams(location.search),
+      live,
+      id: route.id,
+      go,
+      base: live && `/houses/${live.id}`,
+      name: houseName,
+      refresh: refreshSession,
+      mayEdit: mine !== 'viewer',
+      mayOwn: mine === 'owner',
+      query: new URLSearchParams(location.search),
     });
   }
   fill(main, view.element);
@@ -148,14 +179,29 @@ function go(path, { replace = false } = {}) {
 
 document.addEventListener('click', (event) => {
   const link = event.target.closest('a[href]');
-  if (!link || event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  if (
+    !link ||
+    event.defaultPrevented ||
+    event.button !== 0 ||
+    event.metaKey ||
+    event.ctrlKey ||
+    event.shiftKey ||
+    event.altKey
+  )
+    return;
   const url = new URL(link.href);
   if (link.classList.contains('skip')) {
     event.preventDefault();
     main.focus();
     return;
   }
-  if (url.origin !== location.origin || link.target || link.hasAttribute('download') || !/^\/(houses|$)/.test(url.pathname)) return;
+  if (
+    url.origin !== location.origin ||
+    link.target ||
+    link.hasAttribute('download') ||
+    !/^\/(houses|$)/.test(url.pathname)
+  )
+    return;
   event.preventDefault();
   go(url.pathname + url.search);
 });
@@ -172,12 +218,16 @@ function start() {
 }
 
 if (session.user) start();
-refreshSession().then((isNew) => {
-  if (!view) start();
-  else if (isNew && live && role(live.id) !== shown.role) open(shown.route, false);
-  else if (isNew && !live) show(false);
-  else around(shown.route?.place);
-}, (error) => {
-  if (error.status === 401) return;
-  if (!view) fill(main, h('div', { class: 'view' }, h('h1', {}, 'The house cannot be reached'), h('p', {}, words(error))));
-});
+refreshSession().then(
+  (isNew) => {
+    if (!view) start();
+    else if (isNew && live && role(live.id) !== shown.role) open(shown.route, false);
+    else if (isNew && !live) show(false);
+    else around(shown.route?.place);
+  },
+  (error) => {
+    if (error.status === 401) return;
+    if (!view)
+      fill(main, h('div', { class: 'view' }, h('h1', {}, 'The house cannot be reached'), h('p', {}, words(error))));
+  },
+);

@@ -34,7 +34,8 @@ export function autostartShown(houseId) {
 function reason(error, value) {
   const now = `Autostart is ${value ? 'on' : 'off'}`;
   if (error.kind === 'offline') return `The house cannot be reached, so nothing was changed. ${now}, as last known.`;
-  if (error.kind === 'timeout') return `The house did not answer within 8 seconds. ${now}, as last known; try again in a moment.`;
+  if (error.kind === 'timeout')
+    return `The house did not answer within 8 seconds. ${now}, as last known; try again in a moment.`;
   if (error.status === 412) return `Someone else changed it meanwhile; it is now ${value ? 'on' : 'off'}.`;
   if (error.status === 403) return `You may look at this house, but not change it. ${now}.`;
   if (error.status >= 500) return `The house has a fault of its own (${error.status}) and changed nothing. ${now}.`;
@@ -98,19 +99,30 @@ export function autostartToggle(houseId, mayEdit) {
   const label = freshId('autostart');
   const hint = freshId('autostart-hint');
   const words = h('span', { class: 'hint', id: hint });
-  const button = h('button', {
-    type: 'button', class: 'switch', role: 'switch', 'aria-labelledby': label, 'aria-describedby': hint,
-    disabled: !mayEdit,
-    onclick: () => {
-      const value = !autostartShown(houseId);
-      setHouseAutostart(houseId, value);
-      whisper(`Autostart ${value ? 'on' : 'off'}`);
+  const button = h(
+    'button',
+    {
+      type: 'button',
+      class: 'switch',
+      role: 'switch',
+      'aria-labelledby': label,
+      'aria-describedby': hint,
+      disabled: !mayEdit,
+      onclick: () => {
+        const value = !autostartShown(houseId);
+        setHouseAutostart(houseId, value);
+        whisper(`Autostart ${value ? 'on' : 'off'}`);
+      },
     },
-  }, h('span', { class: 'knob' }));
-  const element = h('div', { class: 'autostart' },
+    h('span', { class: 'knob' }),
+  );
+  const element = h(
+    'div',
+    { class: 'autostart' },
     h('span', { class: 'disc' }, icon('play')),
     h('span', { class: 'words' }, h('span', { class: 'label', id: label }, 'Autostart'), words),
-    button);
+    button,
+  );
   const update = () => {
     const on = autostartShown(houseId);
     attribute(button, 'aria-checked', on ? 'true' : 'false');

@@ -55,7 +55,10 @@ export function drawLines(list, lines) {
   const now = JSON.stringify(lines);
   if (list.dataset.lines === now) return;
   list.dataset.lines = now;
-  fill(list, lines.map(([tone, words]) => h('li', { 'data-tone': tone }, icon(signs[tone]), h('span', {}, words))));
+  fill(
+    list,
+    lines.map(([tone, words]) => h('li', { 'data-tone': tone }, icon(signs[tone]), h('span', {}, words))),
+  );
 }
 
 export function screenCard({ live, base, mayEdit }, id) {
@@ -67,15 +70,27 @@ export function screenCard({ live, base, mayEdit }, id) {
   const lines = h('ul', { class: 'lines' });
   const name = () => live.document?.screens?.[id]?.name || id;
   const bar = commandBar({
-    live, kind: 'screens', id, mayEdit, of: name, report: () => live.reports[id], possible: () => live.reports[id]?.online === true,
+    live,
+    kind: 'screens',
+    id,
+    mayEdit,
+    of: name,
+    report: () => live.reports[id],
+    possible: () => live.reports[id]?.online === true,
   });
-  const element = h('article', { class: 'card', 'data-screen': id },
+  const element = h(
+    'article',
+    { class: 'card', 'data-screen': id },
     picture.element,
-    h('div', { class: 'card-body' },
+    h(
+      'div',
+      { class: 'card-body' },
       h('div', { class: 'card-head' }, h('h3', {}, link), pill.element),
       h('p', { class: 'shows' }, what, whence),
-      lines),
-    bar.element);
+      lines,
+    ),
+    bar.element,
+  );
   return {
     element,
     update() {

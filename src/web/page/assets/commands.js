@@ -6,7 +6,9 @@ import { icon } from './icons.js';
 
 function button({ name, label, run, extra }) {
   const element = h('button', {
-    type: 'button', class: `icon-button${extra ? ` ${extra}` : ''}`, 'data-command': name,
+    type: 'button',
+    class: `icon-button${extra ? ` ${extra}` : ''}`,
+    'data-command': name,
     onclick: async () => {
       if (element.getAttribute('aria-disabled') === 'true') return;
       element.classList.add('busy');
@@ -39,19 +41,34 @@ export function commandBar({ live, kind, id, of, report = () => undefined, possi
   const next = button({ name: 'next', label: 'Next', run: () => tell({ command: 'next' }) });
   const stop = button({ name: 'stop', label: 'Stop', run: () => tell({ command: 'stop' }) });
   const play = button({
-    name: 'play', label: 'Play', extra: 'main', run: () => tell({ command: !several && playing() ? 'pause' : 'play' }),
+    name: 'play',
+    label: 'Play',
+    extra: 'main',
+    run: () => tell({ command: !several && playing() ? 'pause' : 'play' }),
   });
   const pause = several && button({ name: 'pause', label: 'Pause', run: () => tell({ command: 'pause' }) });
-  const power = !several && button({
-    name: 'power', label: 'Display off',
-    run: () => tell({ command: 'display', power: lit() ? 'off' : 'on' }, `${to()}: display ${lit() ? 'off' : 'on'}`),
-  });
+  const power =
+    !several &&
+    button({
+      name: 'power',
+      label: 'Display off',
+      run: () => tell({ command: 'display', power: lit() ? 'off' : 'on' }, `${to()}: display ${lit() ? 'off' : 'on'}`),
+    });
   const identify = button({
-    name: 'identify', label: 'Identify',
-    run: () => tell({ command: 'identify' }, several ? 'Every screen shows its name for a moment' : `${to()} shows its name for a moment`),
+    name: 'identify',
+    label: 'Identify',
+    run: () =>
+      tell(
+        { command: 'identify' },
+        several ? 'Every screen shows its name for a moment' : `${to()} shows its name for a moment`,
+      ),
   });
   const all = [previous, play, pause, next, stop, power, identify].filter(Boolean);
-  const element = h('div', { class: 'commands', role: 'group' }, all.map((part) => part.element));
+  const element = h(
+    'div',
+    { class: 'commands', role: 'group' },
+    all.map((part) => part.element),
+  );
 
   return {
     element,

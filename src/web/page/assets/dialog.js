@@ -15,12 +15,21 @@ export function dialog(heading, content, { wide = false, closed } = {}) {
       result = value;
       element.close();
     };
-    fill(element,
-      h('div', { class: 'dialog-head' },
+    fill(
+      element,
+      h(
+        'div',
+        { class: 'dialog-head' },
         h('h2', { id, tabindex: '-1' }, heading),
-        h('button', { type: 'button', class: 'icon-button', 'aria-label': 'Close', onclick: () => close() }, icon('close'))),
+        h(
+          'button',
+          { type: 'button', class: 'icon-button', 'aria-label': 'Close', onclick: () => close() },
+          icon('close'),
+        ),
+      ),
       content(close),
-      regions());
+      regions(),
+    );
     element.addEventListener('close', () => {
       element.remove();
       closed?.();
@@ -41,9 +50,18 @@ export function formDialog(heading, fields, { action = 'Save', danger = false, s
   return dialog(heading, (close) => {
     const problem = h('p', { class: 'problem', role: 'alert' });
     const submit = h('button', { type: 'submit', class: danger ? 'button danger' : 'button primary' }, action);
-    const form = h('form', { class: 'form' }, fields, problem,
-      h('div', { class: 'actions' },
-        h('button', { type: 'button', class: 'button', onclick: () => close() }, 'Cancel'), submit));
+    const form = h(
+      'form',
+      { class: 'form' },
+      fields,
+      problem,
+      h(
+        'div',
+        { class: 'actions' },
+        h('button', { type: 'button', class: 'button', onclick: () => close() }, 'Cancel'),
+        submit,
+      ),
+    );
     form.addEventListener('submit', async (event) => {
       event.preventDefault();
       submit.disabled = true;
@@ -67,7 +85,15 @@ export function confirmDialog(heading, sentence, action, send) {
 /** Asks for one line of text. */
 export function nameDialog(heading, label, value, action, send) {
   const id = freshId('name');
-  const input = h('input', { id, type: 'text', value, required: true, maxlength: '200', autofocus: true, autocomplete: 'off' });
+  const input = h('input', {
+    id,
+    type: 'text',
+    value,
+    required: true,
+    maxlength: '200',
+    autofocus: true,
+    autocomplete: 'off',
+  });
   const field = h('div', { class: 'field' }, h('label', { for: id }, label), input);
   queueMicrotask(() => input.select());
   return formDialog(heading, field, { action, send: () => send(input.value.trim()) });

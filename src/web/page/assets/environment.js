@@ -27,11 +27,14 @@ export function inherited(document, kind, id, key) {
 }
 
 export const title = (document, item) => document?.items?.[item]?.title || item || '';
-export const playlistName = (document, id) => document?.playlists?.[id]?.name ?? (id ? 'a playlist that is gone' : 'none');
+export const playlistName = (document, id) =>
+  document?.playlists?.[id]?.name ?? (id ? 'a playlist that is gone' : 'none');
 
 /** Screens of a group, or those of none. */
 export function screensOf(document, group) {
-  return sorted(document.screens).filter(([, screen]) => (document.groups?.[screen.group] ? screen.group : undefined) === group);
+  return sorted(document.screens).filter(
+    ([, screen]) => (document.groups?.[screen.group] ? screen.group : undefined) === group,
+  );
 }
 
 /** All items of a playlist in the order of its montages. */

@@ -14,18 +14,25 @@ const onOff = (value) => (value ? 'on' : 'off');
 export const settings = {
   playlist: { label: 'Now playing', kind: 'playlist', words: (value, document) => playlistName(document, value) },
   default_playlist: {
-    label: 'Default playlist', kind: 'playlist', hint: 'Plays when nothing else is chosen or scheduled, and when a box does not know the time.',
+    label: 'Default playlist',
+    kind: 'playlist',
+    hint: 'Plays when nothing else is chosen or scheduled, and when a box does not know the time.',
     words: (value, document) => playlistName(document, value),
   },
   volume: { label: 'Volume', kind: 'percent', words: (value) => `${Math.round((value ?? 0) * 100)} %` },
   mute: { label: 'Mute', kind: 'switch', words: onOff },
   fit: { label: 'Fit', kind: 'choice', choices: fits, words: (value) => fits[value] ?? '' },
   auto_advance: {
-    label: 'Go on by itself', kind: 'switch', hint: 'Off: an item that ended holds its last picture until told.', words: onOff,
+    label: 'Go on by itself',
+    kind: 'switch',
+    hint: 'Off: an item that ended holds its last picture until told.',
+    words: onOff,
   },
   standby: { label: 'Standby now', kind: 'switch', hint: 'Displays are off, whatever the hours say.', words: onOff },
   display_hours: {
-    label: 'Display hours', kind: 'hours', hint: 'Outside these hours the displays are off.',
+    label: 'Display hours',
+    kind: 'hours',
+    hint: 'Outside these hours the displays are off.',
     words: (value) => windowsInWords(value) || 'always on',
   },
 };
@@ -47,14 +54,24 @@ export async function saving(work, done) {
 
 /** A switch with a label: `set(value)` shows it. */
 export function switchControl({ labelledby, describedby, changed, disabled, focus }) {
-  const element = h('button', {
-    type: 'button', class: 'switch', role: 'switch', 'aria-labelledby': labelledby, 'aria-describedby': describedby, disabled, 'data-focus': focus,
-    onclick: () => {
-      const value = element.getAttribute('aria-checked') !== 'true';
-      attribute(element, 'aria-checked', String(value));
-      changed(value);
+  const element = h(
+    'button',
+    {
+      type: 'button',
+      class: 'switch',
+      role: 'switch',
+      'aria-labelledby': labelledby,
+      'aria-describedby': describedby,
+      disabled,
+      'data-focus': focus,
+      onclick: () => {
+        const value = element.getAttribute('aria-checked') !== 'true';
+        attribute(element, 'aria-checked', String(value));
+        changed(value);
+      },
     },
-  }, h('span', { class: 'knob' }));
+    h('span', { class: 'knob' }),
+  );
   return { element, set: (value) => attribute(element, 'aria-checked', String(Boolean(value))) };
 }
 
@@ -70,9 +87,12 @@ export function playlistSelect({ id, changed, disabled, none = 'None' }) {
       if (now === drawn) return;
       drawn = now;
       const gone = value && !document.playlists?.[value];
-      fill(element, h('option', { value: '' }, none),
+      fill(
+        element,
+        h('option', { value: '' }, none),
         gone && h('option', { value }, playlistName(document, value)),
-        lists.map(([key, { name }]) => h('option', { value: key }, name)));
+        lists.map(([key, { name }]) => h('option', { value: key }, name)),
+      );
       element.value = value ?? '';
     },
   };
@@ -83,8 +103,11 @@ function control(key, { id, label, hint, changed, disabled }) {
   if (setting.kind === 'playlist') return playlistSelect({ id, changed, disabled });
   if (setting.kind === 'switch') return switchControl({ labelledby: label, describedby: hint, changed, disabled });
   if (setting.kind === 'choice') {
-    const element = h('select', { id, disabled, onchange: () => changed(element.value) },
-      Object.entries(setting.choices).map(([value, words]) => h('option', { value }, words)));
+    const element = h(
+      'select',
+      { id, disabled, onchange: () => changed(element.value) },
+      Object.entries(setting.choices).map(([value, words]) => h('option', { value }, words)),
+    );
     return {
       element,
       set(value) {
@@ -95,7 +118,12 @@ function control(key, { id, label, hint, changed, disabled }) {
   if (setting.kind === 'percent') {
     const shown = h('output', { for: id });
     const input = h('input', {
-      type: 'range', id, min: '0', max: '100', step: '1', disabled,
+      type: 'range',
+      id,
+      min: '0',
+      max: '100',
+      step: '1',
+      disabled,
       oninput: () => text(shown, `${input.value} %`),
       onchange: () => changed(Number(input.value) / 100),
     });
@@ -131,11 +159,17 @@ export function houseField(live, key, { disabled } = {}) {
   const part = control(key, { ...ids, changed, disabled });
   const wide = setting.kind === 'hours';
   const tag = ['switch', 'hours'].includes(setting.kind) ? 'span' : 'label';
-  const element = h('div', { class: `setting${wide ? ' wide' : ''}` },
-    h('div', { class: 'about' },
+  const element = h(
+    'div',
+    { class: `setting${wide ? ' wide' : ''}` },
+    h(
+      'div',
+      { class: 'about' },
       h(tag, { id: ids.label, class: 'label', for: tag === 'label' ? ids.id : undefined }, setting.label),
-      setting.hint && h('span', { class: 'hint', id: ids.hint }, setting.hint)),
-    h('div', { class: 'control' }, part.element));
+      setting.hint && h('span', { class: 'hint', id: ids.hint }, setting.hint),
+    ),
+    h('div', { class: 'control' }, part.element),
+  );
   function update() {
     if (live.document) part.set(live.document.house[key], live.document);
   }
@@ -173,11 +207,20 @@ export function ownField(live, kind, id, key, { disabled } = {}) {
     if (shape !== own) {
       const focused = document.activeElement === change;
       shape = own;
-      fill(about, own && !labelled ? field : label, setting.hint && h('span', { class: 'hint', id: ids.hint }, setting.hint), !own && from);
+      fill(
+        about,
+        own && !labelled ? field : label,
+        setting.hint && h('span', { class: 'hint', id: ids.hint }, setting.hint),
+        !own && from,
+      );
       fill(holder, own ? part.element : value, change);
-      change.onclick = () => (own
-        ? save(null, `${name}: as ${inherited(live.document, kind, id, key).from}`)
-        : save(inherited(live.document, kind, id, key).value ?? fallback(key, live.document), `${name} is set here now`));
+      change.onclick = () =>
+        own
+          ? save(null, `${name}: as ${inherited(live.document, kind, id, key).from}`)
+          : save(
+              inherited(live.document, kind, id, key).value ?? fallback(key, live.document),
+              `${name} is set here now`,
+            );
       attribute(change, 'aria-label', own ? `Inherit: ${name}` : `Set here: ${name}`);
       text(change, own ? 'Inherit' : 'Set here');
       if (focused) change.focus();
@@ -185,7 +228,8 @@ export function ownField(live, kind, id, key, { disabled } = {}) {
     if (own) part.set(resource[key], live.document);
     text(value, setting.words(above.value, live.document));
     text(from, `As ${above.from}`);
-    change.disabled = Boolean(disabled) || (!own && above.value === undefined && fallback(key, live.document) === undefined);
+    change.disabled =
+      Boolean(disabled) || (!own && above.value === undefined && fallback(key, live.document) === undefined);
   }
   update();
   return { element, update };

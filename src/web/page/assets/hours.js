@@ -30,19 +30,38 @@ export function hoursEditor({ windows, changed, disabled, none, what }) {
     const toggle = (name) => {
       const id = freshId('day');
       const box = h('input', {
-        type: 'checkbox', id, checked: window.days.includes(name), disabled, 'data-focus': `${index}-${name}`,
+        type: 'checkbox',
+        id,
+        checked: window.days.includes(name),
+        disabled,
+        'data-focus': `${index}-${name}`,
         onchange: () => {
           window.days = days.filter((other) => (other === name ? box.checked : window.days.includes(other)));
           problem.textContent = window.days.length ? '' : 'Choose at least one day.';
           tell();
         },
       });
-      return h('span', { class: 'day' }, box, h('label', { for: id }, h('span', { 'aria-hidden': 'true' }, longDays[name].slice(0, 2)), h('span', { class: 'sr' }, longDays[name])));
+      return h(
+        'span',
+        { class: 'day' },
+        box,
+        h(
+          'label',
+          { for: id },
+          h('span', { 'aria-hidden': 'true' }, longDays[name].slice(0, 2)),
+          h('span', { class: 'sr' }, longDays[name]),
+        ),
+      );
     };
     const time = (key, words) => {
       const id = freshId(key);
       const input = h('input', {
-        type: 'time', id, value: shown(window[key]), required: true, disabled, 'data-focus': `${index}-${key}`,
+        type: 'time',
+        id,
+        value: shown(window[key]),
+        required: true,
+        disabled,
+        'data-focus': `${index}-${key}`,
         onchange: () => {
           window[key] = input.value;
           tell();
@@ -50,34 +69,56 @@ export function hoursEditor({ windows, changed, disabled, none, what }) {
       });
       return h('span', { class: 'time' }, h('label', { for: id }, words), input);
     };
-    const remove = h('button', {
-      type: 'button', class: 'icon-button', disabled, 'aria-label': `Remove hours ${index + 1}`,
-      onclick: () => {
-        now.splice(index, 1);
-        draw();
-        element.querySelector('.add').focus();
-        tell();
+    const remove = h(
+      'button',
+      {
+        type: 'button',
+        class: 'icon-button',
+        disabled,
+        'aria-label': `Remove hours ${index + 1}`,
+        onclick: () => {
+          now.splice(index, 1);
+          draw();
+          element.querySelector('.add').focus();
+          tell();
+        },
       },
-    }, icon('remove'));
-    return h('fieldset', { class: 'window' },
+      icon('remove'),
+    );
+    return h(
+      'fieldset',
+      { class: 'window' },
       h('legend', { class: 'sr' }, `${what}, hours ${index + 1}`),
       h('span', { class: 'days' }, days.map(toggle)),
-      h('span', { class: 'times' }, time('from', 'from'), time('to', 'to'), remove), problem);
+      h('span', { class: 'times' }, time('from', 'from'), time('to', 'to'), remove),
+      problem,
+    );
   }
 
   function draw() {
-    keepingFocus(element, () => fill(element,
-      now.length === 0 && h('p', { class: 'hint' }, none),
-      now.map(row),
-      h('button', {
-        type: 'button', class: 'button add', disabled,
-        onclick: () => {
-          now.push({ days: [...days], from: '08:00', to: '20:00' });
-          draw();
-          element.querySelector('fieldset:last-of-type input').focus();
-          tell();
-        },
-      }, icon('add'), 'Add hours')));
+    keepingFocus(element, () =>
+      fill(
+        element,
+        now.length === 0 && h('p', { class: 'hint' }, none),
+        now.map(row),
+        h(
+          'button',
+          {
+            type: 'button',
+            class: 'button add',
+            disabled,
+            onclick: () => {
+              now.push({ days: [...days], from: '08:00', to: '20:00' });
+              draw();
+              element.querySelector('fieldset:last-of-type input').focus();
+              tell();
+            },
+          },
+          icon('add'),
+          'Add hours',
+        ),
+      ),
+    );
   }
 
   draw();

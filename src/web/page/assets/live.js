@@ -134,7 +134,10 @@ export class LiveHouse {
 
   /** What the screens reported before this page was there, or while it was away. */
   #askReports() {
-    return askJson('GET', `/houses/${this.id}/reports`).then((reports) => this.#reported(reports), (error) => this.#failed(error));
+    return askJson('GET', `/houses/${this.id}/reports`).then(
+      (reports) => this.#reported(reports),
+      (error) => this.#failed(error),
+    );
   }
 
   #failed(error) {
@@ -239,7 +242,11 @@ export class LiveHouse {
     const next = { ...this.reports };
     for (const [screen, { online = true, seen, state }] of Object.entries(screens)) {
       const known = next[screen] ?? {};
-      next[screen] = { online, seen: seen ?? (online ? new Date().toISOString() : known.seen), state: state ?? known.state };
+      next[screen] = {
+        online,
+        seen: seen ?? (online ? new Date().toISOString() : known.seen),
+        state: state ?? known.state,
+      };
     }
     this.reports = next;
     this.#tell();

@@ -13,12 +13,19 @@ const OLD_MS = 30_000;
 /** Screen id to its last good picture, so that going from view to view does not begin with nothing. */
 const kept = new Map();
 
-const insight = new IntersectionObserver((entries) => {
-  for (const { target, isIntersecting } of entries) target.dispatchEvent(new CustomEvent('sight', { detail: isIntersecting }));
-}, { rootMargin: '100px' });
+const insight = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries)
+      target.dispatchEvent(new CustomEvent('sight', { detail: isIntersecting }));
+  },
+  { rootMargin: '100px' },
+);
 
 async function fetchPicture(live, screen, fresh) {
-  const response = await ask('GET', `${live.path('screens', screen)}/picture?fresh=${fresh}`, { headers: { Accept: 'image/*' }, patience: 15_000 });
+  const response = await ask('GET', `${live.path('screens', screen)}/picture?fresh=${fresh}`, {
+    headers: { Accept: 'image/*' },
+    patience: 15_000,
+  });
   const blob = await response.blob();
   // The two dates are both the house's, so a wrong clock here does not make a picture old.
   const told = Date.parse(response.headers.get('Last-Modified') ?? '');
@@ -128,7 +135,14 @@ export function livePicture(live, screen) {
 export function thumbnail(source, kind) {
   if (!source) return h('span', { class: 'thumb' }, icon('media'));
   if (kind === 'video') {
-    const video = h('video', { src: `${source.src}#t=0.1`, preload: 'metadata', playsinline: true, tabindex: '-1', 'aria-hidden': 'true', muted: true });
+    const video = h('video', {
+      src: `${source.src}#t=0.1`,
+      preload: 'metadata',
+      playsinline: true,
+      tabindex: '-1',
+      'aria-hidden': 'true',
+      muted: true,
+    });
     return h('span', { class: 'thumb' }, video);
   }
   return h('span', { class: 'thumb' }, h('img', { src: source.src, alt: '', loading: 'lazy', decoding: 'async' }));

@@ -12,7 +12,11 @@ function region(kind) {
 function toast(kind, message, seconds) {
   const place = region(kind);
   for (const old of place.children) if (old.dataset.message === message) old.remove();
-  const close = h('button', { type: 'button', class: 'icon-button small', 'aria-label': 'Dismiss the message' }, icon('close'));
+  const close = h(
+    'button',
+    { type: 'button', class: 'icon-button small', 'aria-label': 'Dismiss the message' },
+    icon('close'),
+  );
   const element = h('div', { class: `toast toast-${kind}`, 'data-message': message }, h('p', {}, message), close);
   close.addEventListener('click', () => element.remove());
   place.append(element);
@@ -37,7 +41,10 @@ export function whisper(message) {
 
 /** The two live regions, for a dialog of its own. */
 export function regions() {
-  return h('div', { class: 'toasts' },
+  return h(
+    'div',
+    { class: 'toasts' },
     h('div', { class: 'toasts-polite', role: 'status', 'aria-live': 'polite' }),
-    h('div', { class: 'toasts-assertive', role: 'alert', 'aria-live': 'assertive' }));
+    h('div', { class: 'toasts-assertive', role: 'alert', 'aria-live': 'assertive' }),
+  );
 }

@@ -18,7 +18,10 @@ form.addEventListener('submit', async (event) => {
   problem.textContent = '';
   button.disabled = true;
   try {
-    await ask('POST', '/sign-in', { json: { email: form.email.value.trim(), password: form.password.value }, signedOut: true });
+    await ask('POST', '/sign-in', {
+      json: { email: form.email.value.trim(), password: form.password.value },
+      signedOut: true,
+    });
     location.assign(next());
   } catch (error) {
     problem.textContent = error.status === 401 ? 'The address or the password is not right.' : words(error);

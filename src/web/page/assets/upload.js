@@ -23,7 +23,14 @@ export class Uploads {
   /** Takes files in; resolves with the items made of them, in order, without those that failed. */
   add(files) {
     const taken = [...files].map((file) => {
-      const entry = { key: `u${(Uploads.count += 1)}`, file, name: file.name, size: file.size, sent: 0, state: 'waiting' };
+      const entry = {
+        key: `u${(Uploads.count += 1)}`,
+        file,
+        name: file.name,
+        size: file.size,
+        sent: 0,
+        state: 'waiting',
+      };
       entry.finished = new Promise((resolve) => {
         entry.finish = resolve;
       });
@@ -84,7 +91,8 @@ export class Uploads {
         return;
       } catch (error) {
         if (entry.given) return;
-        const passing = error instanceof ApiError && (error.kind !== 'refused' || error.status >= 500 || error.status === 429);
+        const passing =
+          error instanceof ApiError && (error.kind !== 'refused' || error.status >= 500 || error.status === 429);
         if (!passing && error.status !== 409 && error.status !== 404) {
           entry.error = words(error);
           this.#state(entry, 'failed');

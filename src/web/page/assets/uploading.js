@@ -17,13 +17,21 @@ async function take(houseId, files, done) {
 /** A button that asks for files; `done(items)` gets the items made of them. */
 export function uploadButton(houseId, done, look = 'button') {
   const input = h('input', {
-    type: 'file', multiple: true, accept: TYPES, hidden: true,
+    type: 'file',
+    multiple: true,
+    accept: TYPES,
+    hidden: true,
     onchange: () => {
       take(houseId, input.files, done);
       input.value = '';
     },
   });
-  return h('span', {}, input, h('button', { type: 'button', class: look, onclick: () => input.click() }, icon('upload'), 'Upload files'));
+  return h(
+    'span',
+    {},
+    input,
+    h('button', { type: 'button', class: look, onclick: () => input.click() }, icon('upload'), 'Upload files'),
+  );
 }
 
 /** Files dropped on the element are uploaded. */
@@ -46,14 +54,26 @@ export function dropZone(element, houseId) {
 }
 
 const states = {
-  waiting: 'Waiting', sending: '', retrying: 'The connection broke; going on soon', done: 'Done', failed: '',
+  waiting: 'Waiting',
+  sending: '',
+  retrying: 'The connection broke; going on soon',
+  done: 'Done',
+  failed: '',
 };
 
 function row(uploads, entry) {
   const name = h('span', { class: 'what' }, entry.name);
   const note = h('span', { class: 'hint' });
-  const bar = h('progress', { max: String(Math.max(1, entry.size)), value: 0, 'aria-label': `Upload of ${entry.name}` });
-  const again = h('button', { type: 'button', class: 'button small', hidden: true, onclick: () => uploads.retry(entry) }, 'Try again');
+  const bar = h('progress', {
+    max: String(Math.max(1, entry.size)),
+    value: 0,
+    'aria-label': `Upload of ${entry.name}`,
+  });
+  const again = h(
+    'button',
+    { type: 'button', class: 'button small', hidden: true, onclick: () => uploads.retry(entry) },
+    'Try again',
+  );
   const drop = h('button', { type: 'button', class: 'icon-button', onclick: () => uploads.drop(entry) }, icon('close'));
   const element = h('li', {}, h('span', { class: 'row-title' }, name, note), bar, again, drop);
   return {
@@ -63,7 +83,11 @@ function row(uploads, entry) {
       element.dataset.state = entry.state;
       text(note, entry.error ?? (states[entry.state] || `${size(entry.sent)} of ${size(entry.size)}`));
       again.hidden = entry.state !== 'failed';
-      attribute(drop, 'aria-label', entry.state === 'done' ? `Clear ${entry.name}` : `Give up the upload of ${entry.name}`);
+      attribute(
+        drop,
+        'aria-label',
+        entry.state === 'done' ? `Clear ${entry.name}` : `Give up the upload of ${entry.name}`,
+      );
     },
   };
 }
@@ -73,7 +97,12 @@ export function uploadList(houseId) {
   const uploads = uploadsOf(houseId);
   const list = h('ul', {});
   const element = h('section', { class: 'uploads', 'aria-label': 'Uploads' }, list);
-  const rows = keyed(list, (key) => row(uploads, uploads.entries.find((entry) => entry.key === key)));
+  const rows = keyed(list, (key) =>
+    row(
+      uploads,
+      uploads.entries.find((entry) => entry.key === key),
+    ),
+  );
   const update = () => {
     element.hidden = uploads.entries.length === 0;
     rows.update(uploads.entries.map(({ key }) => [key]));

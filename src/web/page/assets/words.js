@@ -79,7 +79,13 @@ export function faults(state, titleOf) {
 
 const dayNames = { mon: 'Mon', tue: 'Tue', wed: 'Wed', thu: 'Thu', fri: 'Fri', sat: 'Sat', sun: 'Sun' };
 export const longDays = {
-  mon: 'Monday', tue: 'Tuesday', wed: 'Wednesday', thu: 'Thursday', fri: 'Friday', sat: 'Saturday', sun: 'Sunday',
+  mon: 'Monday',
+  tue: 'Tuesday',
+  wed: 'Wednesday',
+  thu: 'Thursday',
+  fri: 'Friday',
+  sat: 'Saturday',
+  sun: 'Sunday',
 };
 export const days = Object.keys(dayNames);
 
@@ -87,7 +93,8 @@ export const days = Object.keys(dayNames);
 export function daysInWords(chosen) {
   const at = days.map((name, index) => (chosen.includes(name) ? index : -1)).filter((index) => index >= 0);
   if (at.length === 7) return 'every day';
-  if (at.length > 2 && at.at(-1) - at[0] === at.length - 1) return `${dayNames[days[at[0]]]} to ${dayNames[days[at.at(-1)]]}`;
+  if (at.length > 2 && at.at(-1) - at[0] === at.length - 1)
+    return `${dayNames[days[at[0]]]} to ${dayNames[days[at.at(-1)]]}`;
   return at.map((index) => dayNames[days[index]]).join(', ');
 }
 

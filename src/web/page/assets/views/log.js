@@ -14,7 +14,14 @@ const AFTER_A_PLAY_MS = 1500;
 export function dayBegin(date, zone) {
   const wanted = Date.parse(`${date}T00:00:00Z`);
   const format = new Intl.DateTimeFormat('en-US', {
-    timeZone: zone, hourCycle: 'h23', year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit',
+    timeZone: zone,
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
   });
   const wall = (instant) => {
     const at = Object.fromEntries(format.formatToParts(instant).map(({ type, value }) => [type, Number(value)]));
@@ -30,14 +37,26 @@ const nextDay = (date) => new Date(Date.parse(`${date}T00:00:00Z`) + 86_400_000)
 
 export function logView({ live }) {
   const zone = () => live.document?.house.time_zone ?? 'UTC';
-  const at = (iso) => new Intl.DateTimeFormat(undefined, { timeZone: zone(), day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(new Date(iso));
+  const at = (iso) =>
+    new Intl.DateTimeFormat(undefined, {
+      timeZone: zone(),
+      day: 'numeric',
+      month: 'short',
+      hour: '2-digit',
+      minute: '2-digit',
+      second: '2-digit',
+    }).format(new Date(iso));
   const field = (label, input) => {
     const id = freshId('filter');
     input.id = id;
     return h('div', { class: 'field' }, h('label', { for: id }, label), input);
   };
-  const screen = h('select', { onchange: () => load() }, h('option', { value: '' }, 'All screens'),
-    sorted(live.document.screens).map(([id, { name }]) => h('option', { value: id }, name)));
+  const screen = h(
+    'select',
+    { onchange: () => load() },
+    h('option', { value: '' }, 'All screens'),
+    sorted(live.document.screens).map(([id, { name }]) => h('option', { value: id }, name)),
+  );
   const from = h('input', { type: 'date', onchange: () => load() });
   const to = h('input', { type: 'date', onchange: () => load() });
   const csv = h('a', { class: 'button', download: 'plays.csv' }, icon('download'), 'CSV');
@@ -56,12 +75,21 @@ export function logView({ live }) {
     return search.toString();
   }
 
-  const row = ({ at: when, screen: of, output, playlist, item, title: said, duration_ms: ms }) => h('tr', {},
-    h('td', { 'data-label': 'When' }, h('time', { datetime: when }, at(when))),
-    h('td', { 'data-label': 'Screen' }, live.document.screens?.[of]?.name ?? of, output && output !== 'main' && h('span', { class: 'hint' }, ` ${output}`)),
-    h('th', { scope: 'row', 'data-label': 'Item' }, said || title(live.document, item)),
-    h('td', { 'data-label': 'Playlist' }, playlist ? playlistName(live.document, playlist) : ''),
-    h('td', { 'data-label': 'Shown for', class: 'number' }, lasting(ms)));
+  const row = ({ at: when, screen: of, output, playlist, item, title: said, duration_ms: ms }) =>
+    h(
+      'tr',
+      {},
+      h('td', { 'data-label': 'When' }, h('time', { datetime: when }, at(when))),
+      h(
+        'td',
+        { 'data-label': 'Screen' },
+        live.document.screens?.[of]?.name ?? of,
+        output && output !== 'main' && h('span', { class: 'hint' }, ` ${output}`),
+      ),
+      h('th', { scope: 'row', 'data-label': 'Item' }, said || title(live.document, item)),
+      h('td', { 'data-label': 'Playlist' }, playlist ? playlistName(live.document, playlist) : ''),
+      h('td', { 'data-label': 'Shown for', class: 'number' }, lasting(ms)),
+    );
 
   async function load(older, quiet) {
     turn += 1;
@@ -84,27 +112,62 @@ export function logView({ live }) {
     more.disabled = false;
   }
 
-  const element = h('div', { class: 'view' },
-    h('div', { class: 'title-row' }, h('h1', { tabindex: '-1' }, 'Play log'), h('div', { class: 'title-actions' }, csv)),
-    h('form', { class: 'filters', 'aria-label': 'Filter', onsubmit: (event) => event.preventDefault() }, field('Screen', screen), field('From', from), field('To', to)),
-    h('div', { class: 'panel table-panel' },
-      h('table', { class: 'log' }, h('caption', { class: 'sr' }, `What was shown, newest first; times of ${zone()}`),
-        h('thead', {}, h('tr', {}, ['When', 'Screen', 'Item', 'Playlist', 'Shown for'].map((label) => h('th', { scope: 'col' }, label)))), body),
-      note),
-    more);
+  const element = h(
+    'div',
+    { class: 'view' },
+    h(
+      'div',
+      { class: 'title-row' },
+      h('h1', { tabindex: '-1' }, 'Play log'),
+      h('div', { class: 'title-actions' }, csv),
+    ),
+    h(
+      'form',
+      { class: 'filters', 'aria-label': 'Filter', onsubmit: (event) => event.preventDefault() },
+      field('Screen', screen),
+      field('From', from),
+      field('To', to),
+    ),
+    h(
+      'div',
+      { class: 'panel table-panel' },
+      h(
+        'table',
+        { class: 'log' },
+        h('caption', { class: 'sr' }, `What was shown, newest first; times of ${zone()}`),
+        h(
+          'thead',
+          {},
+          h(
+            'tr',
+            {},
+            ['When', 'Screen', 'Item', 'Playlist', 'Shown for'].map((label) => h('th', { scope: 'col' }, label)),
+          ),
+        ),
+        body,
+      ),
+      note,
+    ),
+    more,
+  );
   // A screen that goes to another item has played one: the newest page is asked for anew, unless older ones are open.
   let known;
   let due;
   load(false, true);
   return {
-    title: 'Play log', element,
+    title: 'Play log',
+    element,
     update() {
-      const now = JSON.stringify(Object.values(live.reports).map(({ state }) => [state?.item, state?.position, state?.counters?.items_shown]));
-      if (known !== undefined && known !== now && plays.length <= PAGE) due ??= setTimeout(() => {
+      const now = JSON.stringify(
+        Object.values(live.reports).map(({ state }) => [state?.item, state?.position, state?.counters?.items_shown]),
+      );
+      const again = known !== undefined && known !== now && plays.length <= PAGE;
+      known = now;
+      if (!again) return;
+      due ??= setTimeout(() => {
         due = undefined;
         load(false, true);
       }, AFTER_A_PLAY_MS);
-      known = now;
     },
     close: () => clearTimeout(due),
   };

@@ -16,21 +16,32 @@ function hero(ctx) {
   const toggle = autostartToggle(live.id, mayEdit);
   const id = freshId('playlist');
   const select = playlistSelect({
-    id, disabled: !mayEdit, none: 'Nothing chosen',
-    changed: (value) => saving(() => live.save('house', live.id, { playlist: value }), 'Now playing: saved').then(() => update()),
+    id,
+    disabled: !mayEdit,
+    none: 'Nothing chosen',
+    changed: (value) =>
+      saving(() => live.save('house', live.id, { playlist: value }), 'Now playing: saved').then(() => update()),
   });
   const bar = commandBar({ live, kind: 'house', id: live.id, mayEdit, of: () => 'all screens' });
-  const element = h('header', { class: 'hero' },
+  const element = h(
+    'header',
+    { class: 'hero' },
     h('div', { class: 'hero-name' }, heading, line),
     toggle.element,
-    h('div', { class: 'hero-play' },
-      h('div', { class: 'field inline' }, h('label', { for: id }, 'Now playing'), select.element), bar.element));
+    h(
+      'div',
+      { class: 'hero-play' },
+      h('div', { class: 'field inline' }, h('label', { for: id }, 'Now playing'), select.element),
+      bar.element,
+    ),
+  );
   function update() {
     text(heading, ctx.name());
     toggle.update();
     bar.update();
     if (!live.document) return;
     text(line, summary(live.document, live.reports));
+    bar.element.hidden = Object.keys(live.document.screens ?? {}).length === 0;
     select.set(live.document.house.playlist, live.document);
   }
   return { element, update, close: toggle.close };
@@ -41,7 +52,9 @@ function section(ctx, key) {
   const { live, base, mayEdit } = ctx;
   const id = freshId('section');
   const heading = h('h2', { id });
-  const bar = key ? commandBar({ live, kind: 'groups', id: key, mayEdit, of: () => live.document?.groups?.[key]?.name ?? '' }) : undefined;
+  const bar = key
+    ? commandBar({ live, kind: 'groups', id: key, mayEdit, of: () => live.document?.groups?.[key]?.name ?? '' })
+    : undefined;
   const grid = h('div', { class: 'cards' });
   const empty = h('p', { class: 'hint' }, 'No screen in this group yet. Open the group to put some in.');
   const cards = keyed(grid, (screen) => screenCard(ctx, screen));
@@ -69,13 +82,20 @@ function section(ctx, key) {
 }
 
 function firstScreen({ base, mayEdit }) {
-  return h('section', { class: 'empty' }, icon('screens'),
+  return h(
+    'section',
+    { class: 'empty' },
+    icon('screens'),
     h('h2', {}, 'Your first screen'),
-    h('ol', {},
+    h(
+      'ol',
+      {},
       h('li', {}, 'Plug a box into a television and turn both on.'),
       h('li', {}, 'The screen shows a code of eight letters.'),
-      h('li', {}, 'Type the code here, and compare the number.')),
-    mayEdit && h('a', { class: 'button primary large', href: `${base}/pair` }, icon('add'), 'Add a screen'));
+      h('li', {}, 'Type the code here, and compare the number.'),
+    ),
+    mayEdit && h('a', { class: 'button primary large', href: `${base}/pair` }, icon('add'), 'Add a screen'),
+  );
 }
 
 export function screensView(ctx) {
@@ -85,12 +105,17 @@ export function screensView(ctx) {
   const groups = keyed(place, (key) => section(ctx, key));
   const blank = firstScreen(ctx);
   const newGroup = async () => {
-    const made = await nameDialog('New group', 'Name of the group', '', 'Make the group', (name) => live.make('groups', { name }));
+    const made = await nameDialog('New group', 'Name of the group', '', 'Make the group', (name) =>
+      live.make('groups', { name }),
+    );
     if (made) go(`${base}/groups/${encodeURIComponent(made.id)}`);
   };
-  const actions = h('div', { class: 'page-actions' },
+  const actions = h(
+    'div',
+    { class: 'page-actions' },
     h('a', { class: 'button', href: `${base}/pair` }, icon('add'), 'Add a screen'),
-    h('button', { type: 'button', class: 'button', onclick: newGroup }, icon('group'), 'New group'));
+    h('button', { type: 'button', class: 'button', onclick: newGroup }, icon('group'), 'New group'),
+  );
   const element = h('div', { class: 'view view-house' }, top.element, place, blank, mayEdit && actions);
   // Ages in words ("3 minutes ago") go on while nothing is reported.
   const clock = setInterval(() => update(), 20_000);
@@ -108,7 +133,9 @@ export function screensView(ctx) {
     groups.update([...sorted(document.groups).map(([key]) => [key]), ...(loose ? [['']] : [])]);
   }
   return {
-    title: ctx.name, element, update,
+    title: ctx.name,
+    element,
+    update,
     close() {
       clearInterval(clock);
       top.close();

@@ -17,7 +17,12 @@ function zones() {
 
 function clockIn(zone) {
   try {
-    return new Intl.DateTimeFormat(undefined, { timeZone: zone, weekday: 'long', hour: '2-digit', minute: '2-digit' }).format(new Date());
+    return new Intl.DateTimeFormat(undefined, {
+      timeZone: zone,
+      weekday: 'long',
+      hour: '2-digit',
+      minute: '2-digit',
+    }).format(new Date());
   } catch {
     return undefined;
   }
@@ -29,7 +34,14 @@ function textField({ live, mayEdit }, key, label, { list, check, hint } = {}) {
   const note = h('span', { class: 'hint', id: `${id}-hint` });
   const problem = h('span', { class: 'problem', role: 'status' });
   const input = h('input', {
-    type: 'text', id, required: true, maxlength: '200', autocomplete: 'off', list, disabled: !mayEdit, 'aria-describedby': `${id}-hint`,
+    type: 'text',
+    id,
+    required: true,
+    maxlength: '200',
+    autocomplete: 'off',
+    list,
+    disabled: !mayEdit,
+    'aria-describedby': `${id}-hint`,
     onchange: async () => {
       const value = input.value.trim();
       const wrong = value ? check?.(value) : 'This cannot be empty.';
@@ -44,8 +56,12 @@ function textField({ live, mayEdit }, key, label, { list, check, hint } = {}) {
     if (document.activeElement !== input || input.value.trim() === value) input.value = value;
     note.textContent = hint?.(value) ?? '';
   };
-  const element = h('div', { class: 'setting' },
-    h('div', { class: 'about' }, h('label', { class: 'label', for: id }, label), note), h('div', { class: 'control column' }, input, problem));
+  const element = h(
+    'div',
+    { class: 'setting' },
+    h('div', { class: 'about' }, h('label', { class: 'label', for: id }, label), note),
+    h('div', { class: 'control column' }, input, problem),
+  );
   return { element, update: show };
 }
 
@@ -65,31 +81,69 @@ export function settingsView(ctx) {
   });
   const field = (key) => houseField(live, key, { disabled: !mayEdit });
   const fields = Object.fromEntries(
-    ['playlist', 'default_playlist', 'auto_advance', 'volume', 'mute', 'fit', 'standby', 'display_hours'].map((key) => [key, field(key)]));
+    ['playlist', 'default_playlist', 'auto_advance', 'volume', 'mute', 'fit', 'standby', 'display_hours'].map((key) => [
+      key,
+      field(key),
+    ]),
+  );
   const toggle = autostartToggle(live.id, mayEdit);
   const people = mayOwn ? membersPanel(live.id) : undefined;
   const tokens = mayOwn ? tokensPanel(live.id) : undefined;
   const alerts = mayEdit ? alertsPanel(live.id) : undefined;
   const remove = async () => {
-    const sure = await confirmDialog(`Remove ${live.document.house.name}?`,
-      'The house goes for good, with its playlists, media and play log. Its boxes play their local playlists from then on.', 'Remove the house',
-      () => askJson('DELETE', `/houses/${live.id}`, { rev: live.document.house.rev }));
+    const sure = await confirmDialog(
+      `Remove ${live.document.house.name}?`,
+      'The house goes for good, with its playlists, media and play log. Its boxes play their local playlists from then on.',
+      'Remove the house',
+      () => askJson('DELETE', `/houses/${live.id}`, { rev: live.document.house.rev }),
+    );
     if (!sure) return;
     forget('house_last');
     await refresh().catch(() => undefined);
     go('/houses', { replace: true });
   };
-  const element = h('div', { class: 'view' },
+  const element = h(
+    'div',
+    { class: 'view' },
     h('h1', { tabindex: '-1' }, 'Settings'),
-    panel('House', name.element, zone.element, h('datalist', { id: list }, zones().map((value) => h('option', { value })))),
-    panel('Playing', toggle.element, fields.playlist.element, fields.default_playlist.element, fields.auto_advance.element),
+    panel(
+      'House',
+      name.element,
+      zone.element,
+      h(
+        'datalist',
+        { id: list },
+        zones().map((value) => h('option', { value })),
+      ),
+    ),
+    panel(
+      'Playing',
+      toggle.element,
+      fields.playlist.element,
+      fields.default_playlist.element,
+      fields.auto_advance.element,
+    ),
     panel('Picture and sound', fields.fit.element, fields.volume.element, fields.mute.element),
     panel('Displays', fields.standby.element, fields.display_hours.element),
-    alerts?.element, people?.element, tokens?.element,
-    mayOwn && panel('Remove this house', h('p', { class: 'hint' }, 'Screens, playlists, media and the play log go with it.'),
-      h('button', { type: 'button', class: 'button danger-quiet', onclick: remove }, icon('remove'), 'Remove the house')));
+    alerts?.element,
+    people?.element,
+    tokens?.element,
+    mayOwn &&
+      panel(
+        'Remove this house',
+        h('p', { class: 'hint' }, 'Screens, playlists, media and the play log go with it.'),
+        h(
+          'button',
+          { type: 'button', class: 'button danger-quiet', onclick: remove },
+          icon('remove'),
+          'Remove the house',
+        ),
+      ),
+  );
   return {
-    title: 'Settings', element, close: toggle.close,
+    title: 'Settings',
+    element,
+    close: toggle.close,
     update() {
       name.update();
       zone.update();
