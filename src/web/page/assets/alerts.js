@@ -1,0 +1,79 @@
+// Who is told when a screen goes silent or dark.
+
+import { askJson, words } from './api.js';
+import { freshId, h } from './dom.js';
+import { alarm, say } from './say.js';
+
+const addresses = (text) => text.split(/[\s,;]+/).filter(Boolean);
+
+export function alertsPanel(houseId) {
+  const path = `/houses/${houseId}/alerts`;
+  const id = freshId('alerts');
+  const field = (label, hint, props) => {
+    const key = freshId('alert');
+    const input = h('input', { id: key, 'aria-describedby': `${key}-hint`, autocomplete: 'off', ...props });
+    return {
+      input,
+      element: h(
+        'div',
+        { class: 'field' },
+        h('label', { for: key }, label),
+        input,
+        h('span', { class: 'hint', id: `${key}-hint` }, hint),
+      ),
+    };
+  };
+  const email = field('E-mail addresses', 'Several with commas between.', { type: 'email', multiple: true });
+  const webhook = field('Webhook', 'An address that gets a JSON message.', { type: 'url', placeholder: 'https://' });
+  const minutes = field('After minutes of silence', 'A restart takes about one minute.', {
+    type: 'number',
+    min: '1',
+    max: '1440',
+    step: '1',
+    required: true,
+  });
+  const submit = h('button', { type: 'submit', class: 'button primary', disabled: true }, 'Save alerts');
+  const form = h(
+    'form',
+    { class: 'form' },
+    h('div', { class: 'fields' }, email.element, webhook.element, minutes.element),
+    h('div', { class: 'actions' }, submit),
+  );
+
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    submit.disabled = true;
+    const hook = webhook.input.value.trim();
+    const json = {
+      email: addresses(email.input.value),
+      ...(hook && { webhook: hook }),
+      silent_after_s: Math.round(Number(minutes.input.value) * 60),
+    };
+    try {
+      await askJson('PUT', path, { json });
+      say('Alerts saved');
+    } catch (error) {
+      alarm(words(error));
+    }
+    submit.disabled = false;
+  });
+  askJson('GET', path).then(
+    (alerts) => {
+      email.input.value = (alerts.email ?? []).join(', ');
+      webhook.input.value = alerts.webhook ?? '';
+      minutes.input.value = String(Math.max(1, Math.round((alerts.silent_after_s ?? 120) / 60)));
+      submit.disabled = false;
+    },
+    (error) => alarm(words(error)),
+  );
+
+  return {
+    element: h(
+      'section',
+      { class: 'panel', 'aria-labelledby': id },
+      h('h2', { id }, 'Alerts'),
+      h('p', { class: 'hint' }, 'Tell somebody when a screen goes silent or dark.'),
+      form,
+    ),
+  };
+}
