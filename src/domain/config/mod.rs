@@ -7,6 +7,7 @@
 //! Deliberately absent: finding and reading the files (`os::config_files` does), and the command line.
 
 mod fragment;
+mod house_url;
 mod input;
 mod keys;
 mod settings;
@@ -14,8 +15,9 @@ mod values;
 
 pub use fragment::{
     AudioFragment, ConfigError, ConfigText, ControlFragment, DecoderFragment, DisplayFragment,
-    Fragment, LogFragment, ScreenFragment, StateFragment,
+    Fragment, HouseFragment, LogFragment, ScreenFragment, StateFragment,
 };
+pub use house_url::{BadHouseUrl, HouseUrl, Wire};
 pub use input::Input;
 pub use keys::{KEYS, Key};
 pub use settings::{

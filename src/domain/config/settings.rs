@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use crate::domain::{
     config::{
         fragment::ScreenFragment,
+        house_url::HouseUrl,
         input::Input,
         values::{Cec, Color, DisplayKind, FrameLimit, Hardware, LogLevel, OnExit, Volume},
     },
@@ -53,6 +54,8 @@ pub struct Settings {
     pub audio: AudioSettings,
     /// The ways in for commands and viewers.
     pub control: ControlSettings,
+    /// The house that steers the box, if one is named.
+    pub house: Option<HouseUrl>,
     /// The folder for what must outlive a restart.
     pub state_dir: PathBuf,
     /// How much is logged.
@@ -201,6 +204,7 @@ impl Input {
                 },
                 http: input.control.http.map(|address| address.get()),
             },
+            house: input.house.url,
             state_dir: match input.state.dir {
                 Some(path) => path.as_str().into(),
                 None => defaults.state_dir,
