@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -9,7 +10,9 @@ use thiserror::Error;
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(
+            Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+        )]
         #[serde(transparent)]
         pub struct $name(String);
 
@@ -53,6 +56,66 @@ text_id!(
     /// Names a screen, an output of a box.
     ScreenName
 );
+text_id!(
+    /// Names a house.
+    HouseId
+);
+text_id!(
+    /// Names a screen of a house: an enrolled box with what hangs on it.
+    HouseScreenId
+);
+text_id!(
+    /// Names a group of screens of a house.
+    GroupId
+);
+text_id!(
+    /// Names one history of a house's revisions; a house that was restored from a backup has another one.
+    Epoch
+);
+text_id!(
+    /// The SHA-256 of an environment document in RFC 8785 form, in lower-case hexadecimal digits.
+    DocumentHash
+);
+text_id!(
+    /// Names a command that a house sent; it is carried out once.
+    CommandId
+);
+text_id!(
+    /// Names a report of a box, within one connection.
+    ReportId
+);
+
+/// How often a house's environment has changed: it grows by one with every edit, and never goes back in one
+/// [`Epoch`].
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(transparent)]
+pub struct Revision(pub u64);
+
+impl Revision {
+    /// The revision after this one; saturates.
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
 
 /// The number of a screen of this box, counted from 0 in the order of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -166,6 +229,20 @@ impl FromStr for Position {
 impl Serialize for Position {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for Position {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Position".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "A place in a playlist: montage, track and item, counted from 0.",
+            "type": "string",
+            "pattern": "^[Mm][0-9]+[Tt][0-9]+[Ii][0-9]+$",
+        })
     }
 }
 

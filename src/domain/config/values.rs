@@ -2,12 +2,14 @@
 
 use std::{fmt, net::SocketAddr, str::FromStr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use thiserror::Error;
 
 /// How loud: 0 is silence, 1 is as recorded.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(extend("minimum" = 0, "maximum" = 1))]
 pub struct Volume(f64);
 
 impl Volume {

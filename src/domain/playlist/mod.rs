@@ -9,6 +9,7 @@ mod locate;
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
@@ -22,7 +23,7 @@ pub use file::{MAX_FILE_BYTES, MAX_ITEMS, PlaylistError, PlaylistFault};
 pub const DEFAULT_IMAGE_DURATION: MediaTime = MediaTime::from_seconds(10);
 
 /// What an item holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MediaKind {
     /// Moving pictures, with or without sound.

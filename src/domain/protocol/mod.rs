@@ -7,6 +7,7 @@ mod doctor;
 mod event;
 mod picture;
 mod status;
+pub mod sync;
 
 pub use doctor::{Check, CheckResult, DoctorReport};
 pub use event::{Event, EventKind, WireCommand};

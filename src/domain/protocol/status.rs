@@ -1,5 +1,6 @@
 //! The report of a box: what `museboxctl status --json` prints and `museboxd --report` writes.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
@@ -53,7 +54,7 @@ pub struct Status {
 }
 
 /// What a box does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// It waits, and shows its card.
@@ -192,7 +193,7 @@ pub enum DisplayDriver {
 }
 
 /// Whether screens are switched on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Power {
     /// They show the picture.
@@ -325,7 +326,9 @@ pub struct ErrorStatus {
 }
 
 /// The class of a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum ErrorKind {
     /// The medium is not there or cannot be read.
