@@ -197,6 +197,11 @@ fn answer(seen: &Mutex<Seen>, events: &broadcast::Sender<Event>, request: Reques
             };
             drop(reply.send(Ok(picture.to_vec())));
         }
+        Request::Pair(Some(url), reply) => drop(reply.send(Ok(url))),
+        Request::Pair(None, reply) => {
+            drop(reply.send(Err("no house is known: name one".to_owned())))
+        }
+        Request::Unpair(reply) => drop(reply.send(Ok(()))),
         Request::Watch(reply) => drop(reply.send(events.subscribe())),
         Request::Doctor(reply) => {
             let check = Check {

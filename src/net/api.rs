@@ -271,7 +271,11 @@ mod tests {
     #[test]
     fn only_a_problem_that_says_so_is_a_revocation() {
         for (status, kind, revoked) in [
-            (StatusCode::UNAUTHORIZED, "https://musebox.example/problems/revoked", true),
+            (
+                StatusCode::UNAUTHORIZED,
+                "https://musebox.example/problems/revoked",
+                true,
+            ),
             (StatusCode::FORBIDDEN, "revoked", true),
             (StatusCode::UNAUTHORIZED, "", false),
             (StatusCode::FORBIDDEN, "about:blank", false),

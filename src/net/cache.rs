@@ -14,6 +14,7 @@ use crate::{
     domain::{
         house::{Environment, EnvironmentError, canonical},
         ids::{DocumentHash, Epoch, HouseScreenId, Revision},
+        session::Held,
     },
     os::durable::{self, Readers},
 };
@@ -23,16 +24,24 @@ const FILE: &str = "environment.json";
 /// An environment that is whole.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kept {
-    /// The history that the revision belongs to.
-    pub epoch: Epoch,
-    /// The revision.
-    pub rev: Revision,
+    /// The document with its revision.
+    pub held: Held,
     /// What the house calls this box.
     pub screen: HouseScreenId,
-    /// The document.
-    pub document: Value,
     /// The document, read.
     pub environment: Arc<Environment>,
+}
+
+impl Kept {
+    /// Reads what a house sent.
+    pub fn read(held: Held, screen: HouseScreenId) -> Result<Self, EnvironmentError> {
+        let environment = Arc::new(Environment::read(&held.document)?);
+        Ok(Self {
+            held,
+            screen,
+            environment,
+        })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -94,11 +103,11 @@ impl Cache {
             durable::make_folder(folder)?;
         }
         let written = Written {
-            epoch: kept.epoch.clone(),
-            rev: kept.rev,
-            sha256: canonical::sha256(&kept.document),
+            epoch: kept.held.epoch.clone(),
+            rev: kept.held.rev,
+            sha256: canonical::sha256(&kept.held.document),
             screen: kept.screen.clone(),
-            document: &kept.document,
+            document: &*kept.held.document,
         };
         let text = serde_json::to_vec(&written).map_err(io::Error::other)?;
         durable::write(&self.path, &text, Readers::Owner)
@@ -115,13 +124,12 @@ fn parse(bytes: &[u8]) -> Result<Kept, Damage> {
     if canonical::sha256(&written.document) != written.sha256 {
         return Err(Damage::Hash);
     }
-    Ok(Kept {
+    let held = Held {
         epoch: written.epoch,
         rev: written.rev,
-        screen: written.screen,
-        environment: Arc::new(Environment::read(&written.document)?),
-        document: written.document,
-    })
+        document: Arc::new(written.document),
+    };
+    Ok(Kept::read(held, written.screen)?)
 }
 
 #[cfg(test)]
@@ -134,13 +142,12 @@ mod tests {
 
     fn kept(name: &str) -> Kept {
         let document = json!({"house": {"id": "h1", "rev": 7, "name": name}});
-        Kept {
+        let held = Held {
             epoch: Epoch::new("e1"),
             rev: Revision(7),
-            screen: HouseScreenId::new("s1"),
-            environment: Arc::new(Environment::read(&document).expect("an environment")),
-            document,
-        }
+            document: Arc::new(document),
+        };
+        Kept::read(held, HouseScreenId::new("s1")).expect("an environment")
     }
 
     #[test]
@@ -172,7 +179,9 @@ mod tests {
         for (number, damage) in (1..).zip(damages) {
             fs::write(&cache.path, damage).expect("written");
             assert_eq!(cache.read().expect("read"), None, "damage {number}");
-            let aside = folder.path().join(format!("environment.json.damaged-{number}"));
+            let aside = folder
+                .path()
+                .join(format!("environment.json.damaged-{number}"));
             assert!(aside.exists(), "damage {number}");
         }
     }

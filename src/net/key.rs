@@ -117,7 +117,9 @@ mod tests {
         let key = DeviceKey::open(&state).expect("a key");
         let again = DeviceKey::open(&state).expect("the key");
         assert_eq!(key.public(), again.public());
-        let mode = fs::metadata(state.join(FILE)).expect("a file").permissions();
+        let mode = fs::metadata(state.join(FILE))
+            .expect("a file")
+            .permissions();
         assert_eq!(mode.mode() & 0o777, 0o600);
         assert!(!format!("{key:?}").contains(&hex::write(key.0.as_bytes())));
     }
@@ -128,7 +130,11 @@ mod tests {
         let first = DeviceKey::open(folder.path()).expect("a key");
         let path = folder.path().join(FILE);
         let whole = fs::read_to_string(&path).expect("text");
-        for damage in [whole[..40].to_owned(), whole.replacen(&whole[..1], "z", 1), String::new()] {
+        for damage in [
+            whole[..40].to_owned(),
+            whole.replacen(&whole[..1], "z", 1),
+            String::new(),
+        ] {
             fs::write(&path, damage).expect("written");
             let other = DeviceKey::open(folder.path()).expect("a new key");
             assert_ne!(other.public(), first.public());

@@ -74,6 +74,11 @@ pub enum Tie {
     /// It never belonged to one.
     #[default]
     Never,
+    /// Somebody at the box wants it to belong to this one.
+    Asked {
+        /// Where it is.
+        url: HouseUrl,
+    },
     /// It belongs to one.
     Linked(Link),
     /// It belonged, or wanted to belong, to this one. Nothing is tried again until somebody says so.

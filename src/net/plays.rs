@@ -55,9 +55,15 @@ impl PlayLog {
         durable::make_folder(folder)?;
         let path = folder.join(FILE);
         let bytes = durable::read(&path)?.unwrap_or_default();
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let whole = bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
         let (mut waiting, mut next, mut lines, mut strange) = (VecDeque::new(), 1, 0, 0);
-        for line in bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        for line in bytes[..whole]
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+        {
             lines += 1;
             match serde_json::from_slice(line) {
                 Ok(Line::Play(play)) => {
@@ -193,7 +199,9 @@ mod tests {
 
     fn waiting(log: &PlayLog) -> Vec<(u64, String)> {
         let plays = log.waiting();
-        plays.map(|play| (play.seq, play.item.to_string())).collect()
+        plays
+            .map(|play| (play.seq, play.item.to_string()))
+            .collect()
     }
 
     #[test]
@@ -240,7 +248,9 @@ mod tests {
         }
         let kept: Vec<u64> = log.waiting().map(|play| play.seq).collect();
         assert_eq!(kept, (9_991..=10_000).collect::<Vec<_>>());
-        let length = fs::metadata(folder.path().join(FILE)).expect("a file").len();
+        let length = fs::metadata(folder.path().join(FILE))
+            .expect("a file")
+            .len();
         assert!(length < 1_000_000, "{length} bytes");
         drop(log);
         let log = PlayLog::open_with(folder.path(), 10).expect("a log");

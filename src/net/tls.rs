@@ -94,13 +94,9 @@ impl Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         match &self.authorities {
-            Some(authorities) => authorities.verify_server_cert(
-                end_entity,
-                intermediates,
-                server_name,
-                ocsp,
-                now,
-            ),
+            Some(authorities) => {
+                authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp, now)
+            }
             None => Err(CertificateError::UnknownIssuer.into()),
         }
     }
@@ -115,8 +111,7 @@ impl ServerCertVerifier for Verifier {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let vouched =
-            || self.by_authorities(end_entity, intermediates, server_name, ocsp, now);
+        let vouched = || self.by_authorities(end_entity, intermediates, server_name, ocsp, now);
         let unknown = || Err(CertificateError::ApplicationVerificationFailure.into());
         match &self.trust {
             Trust::Authorities => vouched(),

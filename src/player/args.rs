@@ -120,7 +120,7 @@ impl Args {
         if let Some(socket) = &self.socket {
             settings.control.socket = socket.clone();
         }
-        settings.house = self.house.clone().or(settings.house);
+        settings.house.url = self.house.clone().or(settings.house.url);
         if let Some(folder) = &self.state {
             settings.state_dir = folder.clone();
         }
@@ -251,7 +251,7 @@ mod tests {
         assert!(over.autostart_playlist, "--playlist starts");
         assert_eq!(over.display.mode, args.mode);
         assert_eq!(over.control.socket, PathBuf::from("/s.sock"));
-        assert_eq!(over.house, args.house);
+        assert_eq!(over.house.url, args.house);
         assert_eq!(over.state_dir, PathBuf::from("/st"));
         assert_eq!(over.screen_names(), args.screen);
     }

@@ -134,6 +134,7 @@ pub struct ControlFragment {
 #[allow(missing_docs)]
 pub struct HouseFragment {
     pub url: Option<HouseUrl>,
+    pub discover: Option<bool>,
 }
 
 /// `[state]`.
@@ -328,7 +329,12 @@ mod tests {
                 "screen[0]",
                 "missing field `name`: add it",
             ),
-            ("[house]\nurl = \"http://10.0.0.7\"", 2, "house.url", "write https://"),
+            (
+                "[house]\nurl = \"http://10.0.0.7\"",
+                2,
+                "house.url",
+                "write https://",
+            ),
             ("[log]\nlevel = \"loud\"", 2, "log.level", "`info`"),
             ("mute = true\nmute = false", 2, "", "duplicate key"),
             ("volume = ", 1, "", "string values must be quoted"),

@@ -126,7 +126,12 @@ impl FromStr for HouseUrl {
         };
         let written = match port {
             None => None,
-            Some(port) => Some(port.parse::<u16>().ok().filter(|port| *port != 0).ok_or_else(bad)?),
+            Some(port) => Some(
+                port.parse::<u16>()
+                    .ok()
+                    .filter(|port| *port != 0)
+                    .ok_or_else(bad)?,
+            ),
         };
         let port = written.filter(|port| *port != default);
         let port_text = port.map(|port| format!(":{port}")).unwrap_or_default();
@@ -165,13 +170,33 @@ mod tests {
     #[test]
     fn addresses_have_one_form() {
         for (text, url, host, port) in [
-            ("https://Gallery.example/", "https://gallery.example", "gallery.example", 443),
-            ("gallery.local:8443", "https://gallery.local:8443", "gallery.local", 8443),
+            (
+                "https://Gallery.example/",
+                "https://gallery.example",
+                "gallery.example",
+                443,
+            ),
+            (
+                "gallery.local:8443",
+                "https://gallery.local:8443",
+                "gallery.local",
+                8443,
+            ),
             ("https://a:443/art//", "https://a/art", "a", 443),
-            ("http://127.0.0.1:8080", "http://127.0.0.1:8080", "127.0.0.1", 8080),
+            (
+                "http://127.0.0.1:8080",
+                "http://127.0.0.1:8080",
+                "127.0.0.1",
+                8080,
+            ),
             ("HTTP://localhost", "http://localhost", "localhost", 80),
             ("http://[::1]:7/x", "http://[::1]:7/x", "::1", 7),
-            ("https://[2001:db8::1]", "https://[2001:db8::1]", "2001:db8::1", 443),
+            (
+                "https://[2001:db8::1]",
+                "https://[2001:db8::1]",
+                "2001:db8::1",
+                443,
+            ),
         ] {
             let read: HouseUrl = text.parse().expect(text);
             assert_eq!((read.as_str(), read.host(), read.port()), (url, host, port));
@@ -183,14 +208,30 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused_with_a_remedy() {
         for text in [
-            "", "https://", "https:///x", "ftp://a", "https://a:b", "https://a:0", "https://a:70000",
-            "https://a b", "https://u@a", "https://a?x", "https://a/#x", "https://[::1", "https://::1",
-            "https://[x]", "https://ä",
+            "",
+            "https://",
+            "https:///x",
+            "ftp://a",
+            "https://a:b",
+            "https://a:0",
+            "https://a:70000",
+            "https://a b",
+            "https://u@a",
+            "https://a?x",
+            "https://a/#x",
+            "https://[::1",
+            "https://::1",
+            "https://[x]",
+            "https://ä",
         ] {
             let error = text.parse::<HouseUrl>().expect_err(text).to_string();
             assert!(error.contains("https://gallery.example"), "{error}");
         }
-        for text in ["http://gallery.example", "http://10.0.0.7:8080", "http://[2001:db8::1]"] {
+        for text in [
+            "http://gallery.example",
+            "http://10.0.0.7:8080",
+            "http://[2001:db8::1]",
+        ] {
             let error = text.parse::<HouseUrl>().expect_err(text);
             assert_eq!(error, BadHouseUrl::Plain(text.to_owned()));
         }

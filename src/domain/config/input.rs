@@ -55,6 +55,7 @@ impl Input {
             },
             house: HouseFragment {
                 url: later.house.url.or(earlier.house.url),
+                discover: later.house.discover.or(earlier.house.discover),
             },
             state: StateFragment {
                 dir: later.state.dir.or(earlier.state.dir),

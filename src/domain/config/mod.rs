@@ -21,8 +21,8 @@ pub use house_url::{BadHouseUrl, HouseUrl, Wire};
 pub use input::Input;
 pub use keys::{KEYS, Key};
 pub use settings::{
-    AudioSettings, ControlSettings, DecoderSettings, Defaults, DisplaySettings, ScreenSettings,
-    Settings,
+    AudioSettings, ControlSettings, DecoderSettings, Defaults, DisplaySettings, HouseSettings,
+    ScreenSettings, Settings,
 };
 pub use values::{
     BadCec, BadDisplayKind, Cec, Color, DisplayKind, FrameLimit, Hardware, HttpAddress, LogLevel,
