@@ -27,6 +27,8 @@ const LOOK: Duration = Duration::from_secs(3);
 const SURE: Duration = Duration::from_secs(3);
 /// The wait after a pairing that came to nothing; it doubles with every other.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
+/// The wait before another code is asked for.
+const AFTER_EXPIRY: Duration = Duration::from_secs(1);
 /// The longest such wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
@@ -136,15 +138,17 @@ impl Client {
     fn first(&self) -> Next {
         match (&self.tie, &self.options.url) {
             // The address may have changed; the key says whether it is still the same house.
-            (Tie::Linked(link), url) => Next::Serve(Link {
-                url: url.clone().unwrap_or_else(|| link.url.clone()),
-                ..link.clone()
-            }),
-            (Tie::Asked { url }, None) => Next::Pair(url.clone(), Wish::Nobody),
-            (Tie::Parted { url, .. }, Some(configured)) if url == configured => Next::Alone,
-            (Tie::Never | Tie::Asked { .. } | Tie::Parted { .. }, Some(url)) => {
-                Next::Pair(url.clone(), Wish::Nobody)
+            (Tie::Linked(link), Some(url)) if link.configured.as_ref() != Some(url) => {
+                Next::Serve(Link {
+                    url: url.clone(),
+                    configured: Some(url.clone()),
+                    ..link.clone()
+                })
             }
+            (Tie::Linked(link), _) => Next::Serve(link.clone()),
+            (Tie::Asked { url }, _) => Next::Pair(url.clone(), Wish::Nobody),
+            (Tie::Parted { url, .. }, Some(configured)) if url == configured => Next::Alone,
+            (Tie::Never | Tie::Parted { .. }, Some(url)) => Next::Pair(url.clone(), Wish::Nobody),
             (Tie::Never | Tie::Parted { .. }, None) => Next::Alone,
         }
     }
@@ -272,7 +276,7 @@ impl Client {
 
     /// The house to pair with, which is also the answer to whoever asked.
     async fn choose(
-        &self,
+        &mut self,
         wanted: Option<HouseUrl>,
         browser: &mut Option<Browser>,
         reply: oneshot::Sender<Result<HouseUrl, String>>,
@@ -288,8 +292,20 @@ impl Client {
             None => self.look(browser).await,
         };
         let url = chosen.clone().ok();
+        if let Some(url) = &url {
+            self.begin(url);
+        }
         let _ = reply.send(chosen);
         url
+    }
+
+    /// Tells that a person wants to pair the box: before the answer, so that who asks next sees nothing older.
+    pub(super) fn begin(&mut self, url: &HouseUrl) {
+        let phase = Phase::Pairing {
+            invitation: None,
+            wish: Wish::Person,
+        };
+        self.stand(Some(url), phase, None);
     }
 
     /// Looks for a house on the network.
@@ -362,9 +378,16 @@ impl Client {
             let error = match outcome {
                 Ok(link) => {
                     log::info!("the box belongs to the house at {url} now");
-                    return Next::Serve(link);
+                    return Next::Serve(Link {
+                        configured: self.options.url.clone(),
+                        ..link
+                    });
                 }
-                Err(PairingError::Expired) => continue,
+                Err(PairingError::Expired) => {
+                    log::info!("the code has expired: asking for another");
+                    sleep(AFTER_EXPIRY).await;
+                    continue;
+                }
                 Err(error @ PairingError::Refused(_)) => {
                     log::warn!("{error}");
                     return Next::Part(url.clone(), Parting::Refused);
@@ -405,6 +428,7 @@ impl Client {
             None => Some(Next::End),
             Some(Ask::Pair(wanted, reply)) => {
                 let wanted = wanted.unwrap_or_else(|| url.clone());
+                self.begin(&wanted);
                 let _ = reply.send(Ok(wanted.clone()));
                 Some(Next::Pair(wanted, Wish::Person))
             }
@@ -456,5 +480,87 @@ async fn until(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::ids::{HouseId, HouseScreenId},
+        net::Identity,
+    };
+
+    fn url(text: &str) -> HouseUrl {
+        text.parse().expect("an address")
+    }
+
+    fn first(tie: Tie, configured: Option<&str>) -> String {
+        let folder = tempfile::tempdir().expect("a folder");
+        LinkFile::new(folder.path()).write(&tie).expect("written");
+        let options = Options {
+            state_dir: folder.path().to_owned(),
+            url: configured.map(url),
+            identity: Identity {
+                name: "Foyer".to_owned(),
+                outputs: Vec::new(),
+            },
+            discovery: Discovery::Never,
+        };
+        let (_asks, asked) = mpsc::unbounded_channel();
+        let shelf = Shelf::new(folder.path());
+        let client = Client::new(options, shelf, asked, Box::new(|_| {}));
+        match client.first() {
+            Next::Alone => "alone".to_owned(),
+            Next::Pair(url, _) => format!("pair {}", url.short()),
+            Next::Serve(link) => format!("serve {}", link.url.short()),
+            Next::Part(..) | Next::End => "something else".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_start_goes_on_where_the_box_was() {
+        let link = |configured: Option<&str>| {
+            Tie::Linked(Link {
+                url: url("a.example"),
+                configured: configured.map(url),
+                house: HouseId::new("h1"),
+                screen: HouseScreenId::new("s1"),
+                server_key: [1; 32],
+                certificate: None,
+            })
+        };
+        let asked = || Tie::Asked {
+            url: url("a.example"),
+        };
+        let parted = || Tie::Parted {
+            url: url("a.example"),
+            why: Parting::Refused,
+        };
+        for (tie, configured, next) in [
+            (Tie::Never, None, "alone"),
+            (Tie::Never, Some("a.example"), "pair a.example"),
+            (asked(), None, "pair a.example"),
+            // Somebody at the box has said so, later than the file was written.
+            (asked(), Some("b.example"), "pair a.example"),
+            (link(None), None, "serve a.example"),
+            // The house has moved: its key says whether it is the same.
+            (link(None), Some("b.example"), "serve b.example"),
+            // What was named before somebody at the box chose another house is old.
+            (
+                link(Some("b.example")),
+                Some("b.example"),
+                "serve a.example",
+            ),
+            (parted(), None, "alone"),
+            (parted(), Some("a.example"), "alone"),
+            (parted(), Some("b.example"), "pair b.example"),
+        ] {
+            assert_eq!(
+                first(tie.clone(), configured),
+                next,
+                "{tie:?} {configured:?}"
+            );
+        }
     }
 }

@@ -23,6 +23,9 @@ const FILE: &str = "link.json";
 pub struct Link {
     /// Where it is.
     pub url: HouseUrl,
+    /// The address that the configuration named then; another one counts from when it is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configured: Option<HouseUrl>,
     /// Its id.
     pub house: HouseId,
     /// What it calls the box.
@@ -159,6 +162,7 @@ mod tests {
     fn link() -> Link {
         Link {
             url: "https://gallery.example".parse().expect("an address"),
+            configured: None,
             house: HouseId::new("h1"),
             screen: HouseScreenId::new("s1"),
             server_key: [7; 32],

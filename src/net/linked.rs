@@ -365,6 +365,7 @@ impl Service<'_> {
                     let _ = reply.send(Err(why));
                     return Asked::Nothing;
                 }
+                self.client.begin(&url);
                 let _ = reply.send(Ok(url.clone()));
                 Asked::Next(Next::Pair(url, crate::net::Wish::Person))
             }

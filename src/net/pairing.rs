@@ -214,6 +214,7 @@ pub async fn pair(
     };
     Ok(Link {
         url: url.clone(),
+        configured: None,
         house,
         screen,
         server_key,

@@ -229,7 +229,11 @@ impl Head {
 
     /// Lays a card over everything, or takes it away. `shown` is what is on the screen now.
     pub fn lay_over(&mut self, overlay: Option<Arc<Frame>>, shown: Option<Scene>) {
-        if self.overlay.is_none() && overlay.is_some() {
+        if self.overlay.is_none() && overlay.is_none() {
+            shown.into_iter().for_each(|scene| self.waste.scene(scene));
+            return;
+        }
+        if self.overlay.is_none() {
             let scene = self.scene.as_ref().or(shown.as_ref());
             self.beneath = scene.and_then(|scene| {
                 let layer = scene.layers.first()?;

@@ -36,6 +36,8 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 const IDENTIFY: Duration = Duration::from_secs(10);
 /// How wide the pictures are that the house gets, in pixels.
 const PICTURE_WIDTH: u32 = 640;
+/// The orders hold so long at least.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// A clock that goes back by more than this was set.
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
 
@@ -192,8 +194,10 @@ impl House {
         let when = self.local_time(&environment.house.time_zone, now);
         let orders = environment.orders(&kept.screen, Some(when))?;
         if let (Some(until), Some((_, zone))) = (orders.until, &self.zone) {
-            // A time that a change of clocks skips is taken as the one after.
-            self.until = zone.to_timestamp(until).ok();
+            // A time that a change of clocks skips is taken as the one after; one that comes twice as the first, and
+            // then as soon as possible.
+            let soon = now + LOOK_AGAIN;
+            self.until = zone.to_timestamp(until).ok().map(|until| until.max(soon));
         }
         Some(orders)
     }
