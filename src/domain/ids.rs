@@ -85,8 +85,7 @@ text_id!(
     ReportId
 );
 
-/// How often a house's environment has changed: it grows by one with every edit, and never goes back in one
-/// [`Epoch`].
+/// How often a house's environment has changed: it grows by one with every edit, and never goes back in one epoch.
 #[derive(
     Clone,
     Copy,

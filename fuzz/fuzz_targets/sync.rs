@@ -1,0 +1,135 @@
+//! Feeds any frames, one a line, to both ends of the way between a house and a box: each gets an answer, ends the
+//! connection or does nothing. What the box adopts has the hash that was said.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use musebox::domain::{
+    house::{Environment, canonical, merge},
+    ids::{Epoch, Revision},
+    protocol::sync::{BoxState, HouseCommand, Message, Play},
+    session::{
+        BoxInput, BoxOutput, BoxSession, Held, History, HouseInput, HouseOutput, HouseSession, Peer,
+    },
+    units::MediaTime,
+};
+use serde_json::{Value, json};
+
+/// The hashes that a frame's text says its document has.
+fn check_adopted(held: &Held, message: &Message) {
+    let said = match message {
+        Message::Snapshot(snapshot) => &snapshot.sha256,
+        Message::Patch(patch) => &patch.sha256,
+        other => panic!("adopted from {other:?}"),
+    };
+    assert_eq!(canonical::sha256(&held.document), *said);
+    match Environment::read(&held.document) {
+        Ok(environment) => {
+            let when = jiff::civil::date(2026, 11, 25).at(10, 0, 0, 0);
+            for screen in environment.screens.keys() {
+                let orders = environment
+                    .orders(screen, Some(when))
+                    .expect("the screen is there");
+                assert!(orders.until.is_none_or(|until| until > when));
+                if let Some(playlist) = orders.playlist {
+                    let _ = environment.playlist(&playlist, |_, _| Some("/a".to_owned()));
+                }
+            }
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+fn to_box(session: &mut BoxSession, now: MediaTime, text: &str) {
+    let message = Message::read(text);
+    let input = match &message {
+        Ok(message) => BoxInput::Received(message.clone()),
+        Err(_) => BoxInput::Garbled,
+    };
+    session.handle(now, input, 0.5);
+    while let Some(output) = session.poll() {
+        match output {
+            BoxOutput::Adopt(held) => {
+                check_adopted(&held, message.as_ref().expect("only a message is adopted"));
+            }
+            BoxOutput::Carry { id, command } => {
+                assert_ne!(command, HouseCommand::Unknown);
+                session.handle(now, BoxInput::Done { id, error: None }, 0.5);
+            }
+            BoxOutput::Connect => session.handle(now, BoxInput::Opened, 0.5),
+            BoxOutput::Send(message) => drop(message.write()),
+            BoxOutput::Ping
+            | BoxOutput::Close { .. }
+            | BoxOutput::Stored { .. }
+            | BoxOutput::Told(_)
+            | BoxOutput::WakeAt(_) => {}
+        }
+    }
+}
+
+fn to_house(session: &mut HouseSession, now: MediaTime, text: &str, history: &History) {
+    let input = match Message::read(text) {
+        Ok(message) => HouseInput::Received(message),
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            HouseInput::Garbled
+        }
+    };
+    session.handle(now, input, history);
+    while let Some(output) = session.poll() {
+        match output {
+            HouseOutput::Reported { id: Some(id), .. } => {
+                session.handle(now, HouseInput::Stored { id, error: None }, history);
+            }
+            HouseOutput::Send(frame) => {
+                assert_ne!(Message::read(frame.as_str()), Ok(Message::Unknown));
+            }
+            HouseOutput::Reported { id: None, .. }
+            | HouseOutput::Ping
+            | HouseOutput::Close { .. }
+            | HouseOutput::Greeted(_)
+            | HouseOutput::Done { .. }
+            | HouseOutput::WakeAt(_) => {}
+        }
+    }
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let document = json!({"house": {"id": "h", "name": "A"}, "screens": {"s": {"name": "S"}}});
+    let held = Held {
+        epoch: Epoch::new("e"),
+        rev: Revision(5),
+        document: document.clone().into(),
+    };
+    let mut history = History::new(Epoch::new("e"), Revision(5), document);
+    history.catch_up(Revision(6), json!({"house": {"id": "h", "name": "B"}}));
+    let mut now = MediaTime::ZERO;
+    let mut session = BoxSession::new(now, "0.1.0", Vec::new(), Some(held));
+    session.handle(now, BoxInput::Opened, 0.5);
+    session.handle(now, BoxInput::Report(Box::new(BoxState::default())), 0.5);
+    let play: Result<Play, _> = serde_json::from_value(json!({
+        "seq": 1, "at": "2026-11-25T10:00:00Z", "output": "main", "item": "i", "duration_ms": 1}));
+    session.handle(now, BoxInput::Played(play.into_iter().collect()), 0.5);
+    let mut houses = [Peer::Box, Peer::Page].map(|peer| HouseSession::new(now, peer));
+    for line in text.lines() {
+        now += MediaTime::from_millis(700);
+        to_box(&mut session, now, line);
+        for house in &mut houses {
+            to_house(house, now, line, &history);
+        }
+        // Whatever was written, a merge patch that is made of it leads there.
+        if let (Ok(old), Ok(new)) = (
+            serde_json::from_str::<Value>(line),
+            serde_json::from_str::<Value>(text.lines().next().unwrap_or_default()),
+        ) {
+            let (old, new) = (merge::without_nulls(old), merge::without_nulls(new));
+            if old.is_object() && new.is_object() {
+                let mut target = old.clone();
+                merge::apply(&mut target, &merge::diff(&old, &new));
+                assert_eq!(target, new);
+            }
+        }
+    }
+});
