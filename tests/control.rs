@@ -314,6 +314,27 @@ fn commands_arrive_in_order_and_refusals_come_back() {
 }
 
 #[test]
+fn pairing_names_a_house_or_says_why_not() {
+    let test = TestBox::new();
+    // The example's box belongs to this house already.
+    let output = test.ctl(&["pair", "gallery.example:8443"]);
+    assert_code(&output, 0);
+    let told = stdout(&output);
+    assert!(
+        told.contains("belongs to the house at https://gallery.example:8443"),
+        "{told}"
+    );
+    let output = test.ctl(&["pair"]);
+    assert_code(&output, 1);
+    assert_eq!(stderr(&output), "museboxctl: no house is known: name one\n");
+    assert_code(&test.ctl(&["unpair"]), 0);
+    let output = test.ctl(&["status"]);
+    assert!(
+        stdout(&output).contains("https://gallery.example:8443, connected, 3 of 8 media files")
+    );
+}
+
+#[test]
 fn a_screenshot_is_written_whole_or_not_at_all() {
     let test = TestBox::new();
     let folder = tempfile::tempdir().expect("a folder");

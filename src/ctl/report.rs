@@ -346,6 +346,7 @@ Foyer is playing  (musebox 0.1.0, up 2 h 1 min)
   Shown     412 items, 205 replays, 0 reloads, 103 rounds
   Display   kms, 1920x1080@60000/1001
   Frames    435464 presented, 2 late, 1 dropped, 3 repeated, 0 starved, 0 vblanks missed
+  House     https://gallery.example:8443, connected, 3 of 8 media files here
   Sound     volume 80 %, hw:CARD=vc4hdmi0, 3.2 ms ahead of the picture
   Settings  autostart on, auto-advance on, fit contain
 

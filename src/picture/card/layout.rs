@@ -213,11 +213,11 @@ impl Column<'_> {
             &[104.0, 92.0, 80.0, 66.0, 52.0, 40.0, 30.0, 20.0],
         );
         self.gap(14.0);
-        let text = format!("Type this code at {}/pair, or scan the square.", card.house);
+        let text = format!("Type it at {}/pair, or scan the square.", card.house);
         self.paragraph(&text, self.place.style(Face::Text, 22.0, PLAIN), 1.42, 3);
         let quiet = self.place.style(Face::Text, 19.0, QUIET);
         let number = self.place.style(Face::Display, 40.0, BRIGHT);
-        let advice = "The page shows this number, too. If it shows another, say no.";
+        let advice = "The page must show this number. If it shows another, say no.";
         self.notes(
             &[
                 Note {
