@@ -3,7 +3,6 @@
 #![allow(clippy::disallowed_methods)] // The list is for the domain.
 
 #[path = "support/counted/mod.rs"]
-#[allow(dead_code)]
 mod counted;
 #[path = "support/fake_house.rs"]
 mod fake_house;
@@ -67,9 +66,8 @@ impl Pair {
         assert_eq!(shown["house"]["check"], json!(enrolment.check));
         assert_eq!(shown["house"]["linked"], false);
         // For people to look at.
-        let picture = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pairing-card.png");
-        let output = self.player.ctl(&["screenshot", &picture.to_string_lossy()]);
-        assert!(output.status.success(), "{output:?}");
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pairing-card.png");
+        fs::write(path, self.picture()).expect("written");
         self.house.decide(status);
         shown
     }
@@ -118,6 +116,14 @@ impl Pair {
 
     fn set(&self, key: &str, value: Value) {
         self.house.change(|document| document["house"][key] = value);
+    }
+
+    /// What is on the screen.
+    fn picture(&self) -> Vec<u8> {
+        until("something is shown", || {
+            let output = self.player.ctl(&["screenshot", "-"]);
+            output.status.success().then_some(output.stdout)
+        })
     }
 
     /// The folder of media on the box, by names.
@@ -337,6 +343,7 @@ fn a_box_that_is_taken_off_the_list_plays_on_and_can_be_paired_again() {
         1,
         "it does not ask by itself"
     );
+    let art = pair.picture();
     let output = pair.player.ctl(&["pair"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{output:?}");
@@ -345,11 +352,13 @@ fn a_box_that_is_taken_off_the_list_plays_on_and_can_be_paired_again() {
         let wanted = status["house"][key].as_str().expect("text");
         assert!(text.contains(wanted), "{text}");
     }
-    assert_eq!(status["state"], "playing", "the code lies over what plays");
+    assert_eq!(status["state"], "playing");
+    assert_ne!(pair.picture(), art, "the code lies over what plays");
     pair.wait("it is connected", |status| {
         status["house"]["online"] == true
     });
     assert_eq!(pair.player.status()["house"]["screen"], "s2");
+    until("the code goes", || (pair.picture() == art).then_some(()));
 
     assert!(pair.player.ctl(&["unpair"]).status.success());
     let status = pair.wait("it plays nothing", |status| {

@@ -132,44 +132,38 @@ impl Service<'_> {
             if let Some(next) = self.carry_out().await {
                 return next;
             }
-            let input = tokio::select! {
+            let outcome = tokio::select! {
                 ask = self.client.asks.recv() => match ask {
                     None => return Next::End,
                     Some(Ask::Wanted(list)) => {
                         self.client.wanted.clone_from(&list);
                         want.send_replace(list);
-                        continue;
+                        Outcome::Nothing
                     }
-                    Some(ask) => match self.asked(ask) {
-                        Asked::Input(input) => input,
-                        Asked::Nothing => continue,
-                        Asked::Next(next) => return next,
-                    },
+                    Some(ask) => self.asked(ask),
                 },
                 outcome = connected(&mut self.connecting) => {
                     self.connecting = None;
-                    match self.connected(outcome) {
-                        Ok(input) => input,
-                        Err(next) => return next,
-                    }
+                    self.connected(outcome)
                 }
-                came = came(&mut self.socket) => match self.came(came) {
-                    Ok(input) => input,
-                    Err(next) => return next,
-                },
-                () = until(self.wake) => BoxInput::Timer,
-                Some((id, error)) = dones.recv() => BoxInput::Done { id, error },
+                came = came(&mut self.socket) => self.came(came),
+                () = until(self.wake) => Outcome::Input(BoxInput::Timer),
+                Some((id, error)) = dones.recv() => Outcome::Input(BoxInput::Done { id, error }),
                 Some(()) = arrived.recv() => {
                     self.client.news(News::Arrived);
-                    continue;
+                    Outcome::Nothing
                 }
                 _ = sync.tick() => {
                     self.sync();
-                    continue;
+                    Outcome::Nothing
                 }
-                () = &mut fetching => continue,
+                () = &mut fetching => Outcome::Nothing,
             };
-            self.handle(input);
+            match outcome {
+                Outcome::Input(input) => self.handle(input),
+                Outcome::Nothing => {}
+                Outcome::Next(next) => return next,
+            }
         }
     }
 
@@ -251,10 +245,7 @@ impl Service<'_> {
         }));
     }
 
-    fn connected(
-        &mut self,
-        outcome: Result<(Socket, HouseScreenId), ApiError>,
-    ) -> Result<BoxInput, Next> {
+    fn connected(&mut self, outcome: Result<(Socket, HouseScreenId), ApiError>) -> Outcome {
         match outcome {
             Ok((socket, screen)) => {
                 log::info!("connected to the house at {}", self.link.url);
@@ -265,9 +256,9 @@ impl Service<'_> {
                 self.problem = None;
                 self.socket = Some(socket);
                 self.line();
-                Ok(BoxInput::Opened)
+                Outcome::Input(BoxInput::Opened)
             }
-            Err(err) if err.is_revoked() => Err(self.revoked()),
+            Err(err) if err.is_revoked() => Outcome::Next(self.revoked()),
             Err(err) => {
                 let text = err.to_string();
                 if self.problem.as_ref() != Some(&text) {
@@ -275,28 +266,28 @@ impl Service<'_> {
                 }
                 self.problem = Some(text);
                 self.line();
-                Ok(BoxInput::Closed { code: None })
+                Outcome::Input(BoxInput::Closed { code: None })
             }
         }
     }
 
-    fn came(&mut self, came: Came) -> Result<BoxInput, Next> {
+    fn came(&mut self, came: Came) -> Outcome {
         match came {
-            Came::Text(text) => Ok(match Message::read(&text) {
+            Came::Text(text) => Outcome::Input(match Message::read(&text) {
                 Ok(message) => BoxInput::Received(message),
                 Err(err) => {
                     log::debug!(err = err.to_string().as_str(); "a frame from the house");
                     BoxInput::Garbled
                 }
             }),
-            Came::Binary => Ok(BoxInput::Garbled),
-            Came::Beat => Ok(BoxInput::Heard),
-            Came::End(Some(CLOSE_REVOKED)) => Err(self.revoked()),
+            Came::Binary => Outcome::Input(BoxInput::Garbled),
+            Came::Beat => Outcome::Input(BoxInput::Heard),
+            Came::End(Some(CLOSE_REVOKED)) => Outcome::Next(self.revoked()),
             Came::End(code) => {
                 self.socket = None;
                 log::info!("the connection to the house has ended; what is here goes on");
                 self.line();
-                Ok(BoxInput::Closed { code })
+                Outcome::Input(BoxInput::Closed { code })
             }
         }
     }
@@ -355,7 +346,7 @@ impl Service<'_> {
         Next::Part(self.link.url.clone(), Parting::Revoked)
     }
 
-    fn asked(&mut self, ask: Ask) -> Asked {
+    fn asked(&mut self, ask: Ask) -> Outcome {
         match ask {
             Ask::Pair(wanted, reply) => {
                 let url = wanted.unwrap_or_else(|| self.link.url.clone());
@@ -363,37 +354,37 @@ impl Service<'_> {
                     let why =
                         format!("the box belongs to {url} already: museboxctl unpair ends that");
                     let _ = reply.send(Err(why));
-                    return Asked::Nothing;
+                    return Outcome::Nothing;
                 }
                 self.client.begin(&url);
                 let _ = reply.send(Ok(url.clone()));
-                Asked::Next(Next::Pair(url, crate::net::Wish::Person))
+                Outcome::Next(Next::Pair(url, crate::net::Wish::Person))
             }
             Ask::Unpair(reply) => {
                 let _ = reply.send(Ok(()));
-                Asked::Next(Next::Part(self.link.url.clone(), Parting::Unpaired))
+                Outcome::Next(Next::Part(self.link.url.clone(), Parting::Unpaired))
             }
             Ask::State(mut state) => {
                 if let Some(held) = self.session.held() {
                     state.rev = Some(held.rev);
                     state.epoch = Some(held.epoch.clone());
                 }
-                Asked::Input(BoxInput::Report(state))
+                Outcome::Input(BoxInput::Report(state))
             }
             Ask::Played(play) => match self.client.played(play) {
-                Some(play) => Asked::Input(BoxInput::Played(vec![play])),
-                None => Asked::Nothing,
+                Some(play) => Outcome::Input(BoxInput::Played(vec![play])),
+                None => Outcome::Nothing,
             },
-            Ask::Done(id, error) => Asked::Input(BoxInput::Done { id, error }),
+            Ask::Done(id, error) => Outcome::Input(BoxInput::Done { id, error }),
             Ask::Picture(id, Ok(jpeg)) => {
                 self.put_picture(id, jpeg);
-                Asked::Nothing
+                Outcome::Nothing
             }
-            Ask::Picture(id, Err(error)) => Asked::Input(BoxInput::Done {
+            Ask::Picture(id, Err(error)) => Outcome::Input(BoxInput::Done {
                 id,
                 error: Some(error),
             }),
-            Ask::Wanted(_) => Asked::Nothing,
+            Ask::Wanted(_) => Outcome::Nothing,
         }
     }
 
@@ -416,8 +407,8 @@ impl Service<'_> {
     }
 }
 
-/// What comes of what was asked.
-enum Asked {
+/// What comes of what happened.
+enum Outcome {
     /// Something for the session.
     Input(BoxInput),
     /// Nothing more.

@@ -421,7 +421,9 @@ fn open_house(
         },
     };
     let events = events.clone();
-    match Way::start(options, move |news| drop(events.send(Event::House(news)))) {
+    match Way::start(options, move |news| {
+        drop(events.send(Event::House(Box::new(news))))
+    }) {
         Ok(way) => Some(way),
         Err(err) => {
             log::error!(err = err.to_string().as_str(); "no way to the house");

@@ -71,7 +71,7 @@ pub enum Event {
     /// The presenter has news.
     Presenter(Notice),
     /// The way to the house has news.
-    House(HouseNews),
+    House(Box<HouseNews>),
     /// A signal: end.
     Terminate,
     /// A signal: read the configuration again.
@@ -212,7 +212,7 @@ impl App {
             Event::Control(request) => self.answer(request),
             Event::Slot(screen, slot, load, news) => self.slot_news(screen, slot, load, news),
             Event::Presenter(notice) => self.notice(notice),
-            Event::House(news) => self.house_news(news),
+            Event::House(news) => self.house_news(*news),
             Event::Terminate => {
                 self.parts.supervisor.stopping();
                 self.ending = Some(Ending::Clean);
