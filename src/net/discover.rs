@@ -1,8 +1,8 @@
 //! Houses that announce themselves on the network (DNS-SD), so that nobody has to type an address on a box.
 
-use std::{thread, time::Duration};
+use std::{net::IpAddr, thread, time::Duration};
 
-use mdns_sd::{ServiceDaemon, ServiceEvent};
+use mdns_sd::{ScopedIp, ServiceDaemon, ServiceEvent};
 use tokio::sync::mpsc;
 
 use crate::domain::config::HouseUrl;
@@ -108,7 +108,8 @@ impl Drop for Browser {
 fn change(event: ServiceEvent) -> Option<Change> {
     match event {
         ServiceEvent::ServiceResolved(service) => {
-            let url = service.get_property_val_str("url")?.parse().ok()?;
+            let url: HouseUrl = service.get_property_val_str("url")?.parse().ok()?;
+            let url = reachable(url, service.addresses.iter().map(ScopedIp::to_ip_addr));
             let full = service.fullname.clone();
             let name = full.strip_suffix(SERVICE).unwrap_or(&full);
             let name = name.trim_end_matches('.').replace('\\', "");
@@ -123,5 +124,87 @@ fn change(event: ServiceEvent) -> Option<Change> {
         | ServiceEvent::SearchStopped(_) => None,
         // The crate may add kinds.
         _ => None,
+    }
+}
+
+/// The address with the machine's IP instead of its name, where that is a name which only mDNS knows: a box has no
+/// resolver for those. The certificate is believed for its key, whatever name it is for.
+fn reachable(url: HouseUrl, addresses: impl Iterator<Item = IpAddr>) -> HouseUrl {
+    if !url.host().ends_with(".local") {
+        return url;
+    }
+    let usable = |address: &IpAddr| match address {
+        IpAddr::V4(address) => !address.is_loopback(),
+        // A link-local address is of no use without its network.
+        IpAddr::V6(address) => !address.is_loopback() && (address.segments()[0] & 0xffc0) != 0xfe80,
+    };
+    let address = addresses
+        .filter(usable)
+        .min_by_key(|address| (address.is_ipv6(), *address));
+    let host = match address {
+        Some(IpAddr::V4(address)) => address.to_string(),
+        Some(IpAddr::V6(address)) => format!("[{address}]"),
+        None => return url,
+    };
+    let written = url.as_str().replacen(url.host(), &host, 1);
+    written.parse().unwrap_or(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use mdns_sd::ServiceInfo;
+
+    use super::*;
+
+    #[test]
+    fn a_name_that_only_mdns_knows_becomes_an_address() {
+        let url = |text: &str| text.parse::<HouseUrl>().expect("an address");
+        let addresses = [
+            "fe80::1",
+            "2001:db8::7",
+            "127.0.0.1",
+            "192.0.2.9",
+            "192.0.2.7",
+        ];
+        let addresses = || {
+            addresses
+                .iter()
+                .map(|text| text.parse().expect("an IP address"))
+        };
+        for (announced, reached) in [
+            ("https://house.local:8443/art", "https://192.0.2.7:8443/art"),
+            ("https://gallery.example", "https://gallery.example"),
+        ] {
+            assert_eq!(reachable(url(announced), addresses()), url(reached));
+        }
+        let only_six = addresses().filter(IpAddr::is_ipv6);
+        let reached = reachable(url("https://house.local"), only_six);
+        assert_eq!(reached, url("https://[2001:db8::7]"));
+    }
+
+    #[test]
+    fn a_house_that_announces_itself_is_found() {
+        let name = format!("Gallery No. {}", std::process::id());
+        let daemon = ServiceDaemon::new().expect("a daemon");
+        let properties = [("url", "https://gallery.example:8443")];
+        let info = ServiceInfo::new(SERVICE, &name, "gallery.local.", "", 8443, &properties[..])
+            .expect("a service")
+            .enable_addr_auto();
+        daemon.register(info).expect("announced");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let mut browser = Browser::start().expect("a browser");
+        runtime.block_on(async {
+            let found = async {
+                // Others may be here, too.
+                while browser.found().iter().all(|found| found.name != name) {
+                    browser.changed().await;
+                }
+            };
+            let found = tokio::time::timeout(Duration::from_secs(60), found).await;
+            found.expect("it is found in time");
+        });
     }
 }
