@@ -160,6 +160,18 @@ fn plays_come_through_in_parts_and_survive_a_restart_of_the_box() {
     assert!(took > seconds(12), "{took}");
 }
 
+#[test]
+fn plays_on_their_way_when_the_connection_breaks_are_told_at_once_on_the_next() {
+    let mut world = World::new(4);
+    world.settle(seconds(1));
+    world.delay = seconds(5);
+    world.play(3);
+    world.cut();
+    world.delay = MediaTime::from_millis(50);
+    // At most 10 s until it comes back, and then no waiting for an answer to the report that was lost.
+    assert!(world.settle(seconds(30)) < seconds(12));
+}
+
 fn history() -> History {
     History::new(Epoch::new("e"), Revision(5), json!({"house": {"n": 5}}))
 }

@@ -39,11 +39,29 @@ fn check_adopted(held: &Held, message: &Message) {
     }
 }
 
-fn to_box(session: &mut BoxSession, now: MediaTime, text: &str) {
-    let message = Message::read(text);
+/// The same message with the hash that its document really has, which nobody can guess.
+fn mended(message: Message, held: Option<&Held>) -> Message {
+    match message {
+        Message::Snapshot(mut snapshot) => {
+            snapshot.sha256 = canonical::sha256(&snapshot.document);
+            Message::Snapshot(snapshot)
+        }
+        Message::Patch(mut patch) => {
+            let mut document = held
+                .map(|held| Value::clone(&held.document))
+                .unwrap_or_default();
+            merge::apply(&mut document, &patch.patch);
+            patch.sha256 = canonical::sha256(&document);
+            Message::Patch(patch)
+        }
+        message => message,
+    }
+}
+
+fn to_box(session: &mut BoxSession, now: MediaTime, message: Option<Message>) {
     let input = match &message {
-        Ok(message) => BoxInput::Received(message.clone()),
-        Err(_) => BoxInput::Garbled,
+        Some(message) => BoxInput::Received(message.clone()),
+        None => BoxInput::Garbled,
     };
     session.handle(now, input, 0.5);
     while let Some(output) = session.poll() {
@@ -106,16 +124,22 @@ fuzz_target!(|data: &[u8]| {
     let mut history = History::new(Epoch::new("e"), Revision(5), document);
     history.catch_up(Revision(6), json!({"house": {"id": "h", "name": "B"}}));
     let mut now = MediaTime::ZERO;
-    let mut session = BoxSession::new(now, "0.1.0", Vec::new(), Some(held));
-    session.handle(now, BoxInput::Opened, 0.5);
-    session.handle(now, BoxInput::Report(Box::new(BoxState::default())), 0.5);
-    let play: Result<Play, _> = serde_json::from_value(json!({
-        "seq": 1, "at": "2026-11-25T10:00:00Z", "output": "main", "item": "i", "duration_ms": 1}));
-    session.handle(now, BoxInput::Played(play.into_iter().collect()), 0.5);
+    let [mut session, mut lucky] = [Some(held.clone()), Some(held)].map(|held| {
+        let mut session = BoxSession::new(now, "0.1.0", Vec::new(), held);
+        session.handle(now, BoxInput::Opened, 0.5);
+        session.handle(now, BoxInput::Report(Box::new(BoxState::default())), 0.5);
+        let play: Result<Play, _> = serde_json::from_value(json!({
+            "seq": 1, "at": "2026-11-25T10:00:00Z", "output": "main", "item": "i", "duration_ms": 1}));
+        session.handle(now, BoxInput::Played(play.into_iter().collect()), 0.5);
+        session
+    });
     let mut houses = [Peer::Box, Peer::Page].map(|peer| HouseSession::new(now, peer));
     for line in text.lines() {
         now += MediaTime::from_millis(700);
-        to_box(&mut session, now, line);
+        let message = Message::read(line).ok();
+        to_box(&mut session, now, message.clone());
+        let message = message.map(|message| mended(message, lucky.held()));
+        to_box(&mut lucky, now, message);
         for house in &mut houses {
             to_house(house, now, line, &history);
         }
