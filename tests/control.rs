@@ -197,6 +197,11 @@ fn answer(seen: &Mutex<Seen>, events: &broadcast::Sender<Event>, request: Reques
             };
             drop(reply.send(Ok(picture.to_vec())));
         }
+        Request::Pair(Some(url), reply) => drop(reply.send(Ok(url))),
+        Request::Pair(None, reply) => {
+            drop(reply.send(Err("no house is known: name one".to_owned())))
+        }
+        Request::Unpair(reply) => drop(reply.send(Ok(()))),
         Request::Watch(reply) => drop(reply.send(events.subscribe())),
         Request::Doctor(reply) => {
             let check = Check {
@@ -305,6 +310,27 @@ fn commands_arrive_in_order_and_refusals_come_back() {
         test.seen().commands.len(),
         7,
         "what is no position is not sent"
+    );
+}
+
+#[test]
+fn pairing_names_a_house_or_says_why_not() {
+    let test = TestBox::new();
+    // The example's box belongs to this house already.
+    let output = test.ctl(&["pair", "gallery.example:8443"]);
+    assert_code(&output, 0);
+    let told = stdout(&output);
+    assert!(
+        told.contains("belongs to the house at https://gallery.example:8443"),
+        "{told}"
+    );
+    let output = test.ctl(&["pair"]);
+    assert_code(&output, 1);
+    assert_eq!(stderr(&output), "museboxctl: no house is known: name one\n");
+    assert_code(&test.ctl(&["unpair"]), 0);
+    let output = test.ctl(&["status"]);
+    assert!(
+        stdout(&output).contains("https://gallery.example:8443, connected, 3 of 8 media files")
     );
 }
 

@@ -17,8 +17,12 @@ use serde::{Deserialize, de::DeserializeOwned};
 use thiserror::Error;
 use tokio::{net::UnixStream, time::timeout};
 
-use crate::domain::protocol::{
-    DoctorReport, Event, PictureFormat, PictureSource, Status, WireCommand,
+use crate::domain::{
+    config::HouseUrl,
+    protocol::{
+        DoctorReport, Event, PairAnswer, PairRequest, PictureFormat, PictureSource, Status,
+        WireCommand,
+    },
 };
 
 /// How long an answer may take, where it only has to be looked up.
@@ -115,6 +119,24 @@ impl Client {
         let body = serde_json::to_vec(&command)
             .map_err(|error| ClientError::Strange(error.to_string()))?;
         self.whole(Method::POST, "/v1/command", body.into(), ANSWER_LIMIT)
+            .await
+            .map(drop)
+    }
+
+    /// Asks the box to be paired with this house, or with the one that it knows or finds; answers which one that is.
+    pub async fn pair(&self, url: Option<HouseUrl>) -> Result<HouseUrl, ClientError> {
+        let strange = |error: serde_json::Error| ClientError::Strange(error.to_string());
+        let body = serde_json::to_vec(&PairRequest { url }).map_err(strange)?;
+        let bytes = self
+            .whole(Method::POST, "/v1/pair", body.into(), ANSWER_LIMIT)
+            .await?;
+        let PairAnswer { url } = serde_json::from_slice(&bytes).map_err(strange)?;
+        Ok(url)
+    }
+
+    /// Asks the box to leave its house.
+    pub async fn unpair(&self) -> Result<(), ClientError> {
+        self.whole(Method::POST, "/v1/unpair", Bytes::new(), ANSWER_LIMIT)
             .await
             .map(drop)
     }

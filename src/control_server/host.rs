@@ -7,6 +7,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use crate::{
     control_server::routes::Fault,
     domain::{
+        config::HouseUrl,
         ids::ScreenName,
         protocol::{DoctorReport, Event, PictureFormat, PictureSource, Status, WireCommand},
     },
@@ -34,6 +35,10 @@ pub enum Request {
     },
     /// What happens from now on?
     Watch(oneshot::Sender<broadcast::Receiver<Event>>),
+    /// Pair with this house, or with the one that is known or found. The answer is which one that is.
+    Pair(Option<HouseUrl>, oneshot::Sender<Result<HouseUrl, String>>),
+    /// Leave the house.
+    Unpair(oneshot::Sender<Result<(), String>>),
     /// Look for faults.
     Doctor(oneshot::Sender<DoctorReport>),
 }

@@ -26,7 +26,8 @@ use crate::{
     domain::{
         ids::ScreenName,
         protocol::{
-            DoctorReport, Event, EventKind, PictureFormat, PictureSource, Status, WireCommand,
+            DoctorReport, Event, EventKind, PairAnswer, PairRequest, PictureFormat, PictureSource,
+            Status, WireCommand,
         },
     },
 };
@@ -85,6 +86,8 @@ pub(super) fn control(host: Host) -> Router {
     Router::new()
         .route("/v1/status", get(status))
         .route("/v1/command", post(command))
+        .route("/v1/pair", post(pair))
+        .route("/v1/unpair", post(unpair))
         .route("/v1/screenshot.png", get(screenshot_png))
         .route("/v1/screenshot.jpg", get(screenshot_jpg))
         .route("/v1/events", get(events))
@@ -135,6 +138,20 @@ async fn command(State(host): State<Host>, body: Bytes) -> Result<StatusCode, Fa
     host.ask(ANSWER_LIMIT, |reply| Request::Command(command, reply))
         .await?
         .map_err(Fault::Refused)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn pair(State(host): State<Host>, body: Bytes) -> Result<Json<PairAnswer>, Fault> {
+    let PairRequest { url } =
+        serde_json::from_slice(&body).map_err(|error| Fault::BadCommand(error.to_string()))?;
+    let answer = host.ask(ANSWER_LIMIT, |reply| Request::Pair(url, reply));
+    let url = answer.await?.map_err(Fault::Refused)?;
+    Ok(Json(PairAnswer { url }))
+}
+
+async fn unpair(State(host): State<Host>) -> Result<StatusCode, Fault> {
+    let answer = host.ask(ANSWER_LIMIT, Request::Unpair).await?;
+    answer.map_err(Fault::Refused)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::domain::{ids::Position, protocol::Power};
+use crate::domain::{config::HouseUrl, ids::Position, protocol::Power};
 
 /// Steer and watch the musebox player on this machine.
 #[derive(Clone, Debug, PartialEq, Eq, Parser)]
@@ -100,6 +100,14 @@ pub enum Task {
         #[arg(long)]
         json: bool,
     },
+    /// Pair the box with a house: prints the code that is typed into the house's page.
+    Pair {
+        /// Where the house is, as in https://gallery.example:8443 [default: the one that is configured or found].
+        #[arg(value_name = "HOUSE_URL")]
+        url: Option<HouseUrl>,
+    },
+    /// Leave the house; the box plays what its own files say.
+    Unpair,
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -146,6 +154,7 @@ mod tests {
             (&["museboxctl", "goto", "here"], "M0T0I0"),
             (&["museboxctl", "goto"], "POSITION"),
             (&["museboxctl", "screenshot"], "FILE"),
+            (&["museboxctl", "pair", "http://10.0.0.7"], "https://"),
             (&["museboxctl", "completions", "cobol"], "bash"),
         ] {
             let error = Args::try_parse_from(words).expect_err("bad arguments");

@@ -6,6 +6,7 @@
 
 mod args;
 mod logs;
+mod pair;
 mod report;
 
 use std::{
@@ -124,6 +125,8 @@ async fn run(args: Args, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             };
             logs::print(&wanted, json, out)?;
         }
+        Task::Pair { url } => pair::pair(&client, url, out).await?,
+        Task::Unpair => client.unpair().await?,
         Task::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), "museboxctl", &mut script);

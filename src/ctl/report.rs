@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::domain::protocol::{
-    CheckResult, DoctorReport, Event, EventKind, ItemStatus, MemoryKind, SettingsStatus, SlotState,
-    Status,
+    CheckResult, DoctorReport, Event, EventKind, HouseStatus, ItemStatus, MediaStatus, MemoryKind,
+    SettingsStatus, SlotState, Status,
 };
 
 /// How the box is, on a dozen lines.
@@ -73,6 +73,9 @@ pub(super) fn status(status: &Status) -> String {
             count(display.missed_vblanks, "vblank"),
         ),
     );
+    if let Some(house) = &status.house {
+        row("House", self::house(house));
+    }
     row("Sound", sound(status));
     row("Settings", settings(&status.settings));
     if status.lockstep_waits > 0 {
@@ -127,6 +130,34 @@ pub(super) fn status(status: &Status) -> String {
             plain(&error.message),
             count(error.count, "time"),
         );
+    }
+    text
+}
+
+/// How it stands with the house.
+fn house(house: &HouseStatus) -> String {
+    let url = &house.url;
+    let mut text = match (&house.code, &house.check) {
+        (Some(code), Some(check)) => format!(
+            "type the code {} at {url}/pair, where the number must be {}",
+            plain(code),
+            plain(check)
+        ),
+        (_, _) => match (house.linked, house.online) {
+            (true, true) => format!("{url}, connected"),
+            (true, false) => format!("{url}, not connected"),
+            (false, _) => format!("{url}, not paired"),
+        },
+    };
+    let MediaStatus { complete, total } = house.media;
+    if total > 0 {
+        text.push_str(&format!(
+            ", {complete} of {} here",
+            count(total, "media file")
+        ));
+    }
+    if let Some(problem) = &house.problem {
+        text.push_str(&format!(": {}", plain(problem)));
     }
     text
 }
@@ -283,7 +314,7 @@ fn duration(ms: u64) -> String {
 }
 
 /// The text without characters that would steer a terminal.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars()
         .map(|c| match c.is_control() {
             true => '\u{fffd}',
@@ -315,6 +346,7 @@ Foyer is playing  (musebox 0.1.0, up 2 h 1 min)
   Shown     412 items, 205 replays, 0 reloads, 103 rounds
   Display   kms, 1920x1080@60000/1001
   Frames    435464 presented, 2 late, 1 dropped, 3 repeated, 0 starved, 0 vblanks missed
+  House     https://gallery.example:8443, connected, 3 of 8 media files here
   Sound     volume 80 %, hw:CARD=vc4hdmi0, 3.2 ms ahead of the picture
   Settings  autostart on, auto-advance on, fit contain
 

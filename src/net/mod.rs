@@ -1,1 +1,236 @@
 //! The box's way to its house: enrolment, the environment over WebSocket, media by ranged GET.
+//!
+//! One thread, one task in it ([`client`]). What it learns goes out as [`News`], what others want of it comes in as
+//! [`Ask`]. Deliberately absent: what an environment means for what is played.
+
+mod api;
+mod cache;
+mod client;
+mod discover;
+mod fetch;
+mod hex;
+mod key;
+mod link;
+mod linked;
+mod pairing;
+mod plays;
+mod shelf;
+mod socket;
+mod tls;
+mod token;
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use tokio::sync::{mpsc, oneshot};
+
+pub use cache::Kept;
+pub use discover::Found;
+pub use link::Parting;
+pub use pairing::{Identity, Invitation};
+pub use shelf::{Shelf, Wanted, format_of};
+
+use crate::domain::{
+    config::HouseUrl,
+    ids::{CommandId, HouseId, HouseScreenId},
+    protocol::sync::{BoxState, HouseCommand, Play},
+};
+
+/// How long what is under way at the end may still take.
+const END_LIMIT: Duration = Duration::from_secs(1);
+
+/// Whether a box looks for houses on its network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Discovery {
+    /// It does, and pairs with the only one.
+    PairsWithTheOnlyOne,
+    /// It does when somebody wants to pair it and names no house.
+    WhenAsked,
+    /// It never does.
+    Never,
+}
+
+/// What the way to a house is made with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The folder for what must outlive a restart.
+    pub state_dir: PathBuf,
+    /// The house that the configuration names.
+    pub url: Option<HouseUrl>,
+    /// What the box says of itself.
+    pub identity: Identity,
+    /// Whether it looks for houses.
+    pub discovery: Discovery,
+}
+
+/// How it stands with houses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The house in question.
+    pub url: Option<HouseUrl>,
+    /// How far it is.
+    pub phase: Phase,
+    /// What stands in the way, in plain words.
+    pub problem: Option<String>,
+    /// Houses that were found on the network; only where there is none in question.
+    pub found: Vec<Found>,
+}
+
+/// How far it is with a house.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// There is none.
+    #[default]
+    Alone,
+    /// The box wants to be paired.
+    Pairing {
+        /// What to show; nothing before the house has answered.
+        invitation: Option<Invitation>,
+        /// Who wanted it.
+        wish: Wish,
+    },
+    /// It belongs to one.
+    Linked {
+        /// The house.
+        house: HouseId,
+        /// What the house calls the box.
+        screen: HouseScreenId,
+        /// Whether there is a connection.
+        line: Line,
+    },
+    /// It does not, or no longer.
+    Parted(Parting),
+}
+
+/// Who wanted a box to be paired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Somebody at the box, who wants to see the code now.
+    Person,
+    /// The configuration, or nobody.
+    Nobody,
+}
+
+/// Whether there is a connection to the house.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// There is.
+    Up,
+    /// There is none.
+    Down,
+}
+
+/// Something that the way to the house tells.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    /// It stands like this now.
+    Standing(Standing),
+    /// This is the environment from now on.
+    Environment(Arc<Kept>),
+    /// There is no environment any more.
+    Forgotten,
+    /// A medium has come.
+    Arrived,
+    /// The house wants something done; answer with [`Ask::Done`] or [`Ask::Picture`].
+    Command(CommandId, HouseCommand),
+}
+
+/// Something that the way to the house is asked for.
+#[derive(Debug)]
+pub enum Ask {
+    /// Pair with this house, or with the one that is known or found. The answer is which one that is.
+    Pair(Option<HouseUrl>, oneshot::Sender<Result<HouseUrl, String>>),
+    /// Leave the house.
+    Unpair(oneshot::Sender<Result<(), String>>),
+    /// The box is like this now.
+    State(Box<BoxState>),
+    /// An item's showing has ended; its number is given later.
+    Played(Play),
+    /// A command is carried out, or cannot be.
+    Done(CommandId, Option<String>),
+    /// The picture that a command asked for, a JPEG.
+    Picture(CommandId, Result<Vec<u8>, String>),
+    /// These media are wanted, the most urgent first.
+    Wanted(Vec<Wanted>),
+}
+
+/// The way to the house, while it runs. Dropping it ends it.
+pub struct Way {
+    asks: Option<mpsc::UnboundedSender<Ask>>,
+    thread: Option<JoinHandle<()>>,
+    shelf: Shelf,
+}
+
+impl Way {
+    /// Begins. Also answers the environment that was kept, which is there before any network is.
+    pub fn start(
+        options: Options,
+        tell: impl Fn(News) + Send + 'static,
+    ) -> io::Result<(Self, Option<Arc<Kept>>)> {
+        let shelf = Shelf::new(&options.state_dir);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (asks, asked) = mpsc::unbounded_channel();
+        let client = client::Client::new(options, shelf.clone(), asked, Box::new(tell));
+        let kept = client.kept();
+        let thread = thread::Builder::new().name("house".into()).spawn(move || {
+            runtime.block_on(client.run());
+            runtime.shutdown_timeout(END_LIMIT);
+        })?;
+        let way = Self {
+            asks: Some(asks),
+            thread: Some(thread),
+            shelf,
+        };
+        Ok((way, kept))
+    }
+
+    /// The media that are on the box.
+    pub fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    /// Another end to ask from, for another thread. The way ends when the last is dropped.
+    pub fn asker(&self) -> Asker {
+        Asker(self.asks.clone())
+    }
+
+    /// Asks for something.
+    pub fn ask(&self, ask: Ask) {
+        if let Some(asks) = &self.asks {
+            // It fails at the very end only, when nothing matters any more.
+            let _ = asks.send(ask);
+        }
+    }
+}
+
+/// Asks the way to the house for something, from any thread.
+#[derive(Clone, Debug)]
+pub struct Asker(Option<mpsc::UnboundedSender<Ask>>);
+
+impl Asker {
+    /// Asks.
+    pub fn ask(&self, ask: Ask) {
+        if let Some(asks) = &self.0 {
+            // It fails at the very end only, when nothing matters any more.
+            let _ = asks.send(ask);
+        }
+    }
+}
+
+impl Drop for Way {
+    fn drop(&mut self) {
+        drop(self.asks.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            log::error!("the thread of the way to the house has died");
+        }
+    }
+}

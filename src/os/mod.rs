@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config_files;
 pub mod console;
 pub mod doorbell;
+pub mod durable;
 pub mod feed;
 pub mod frame;
 pub mod mailbox;

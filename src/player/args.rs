@@ -9,7 +9,7 @@ use clap::{
 };
 
 use crate::domain::{
-    config::{BadDisplayKind, DisplayKind, ScreenSettings, Settings},
+    config::{BadDisplayKind, DisplayKind, HouseUrl, ScreenSettings, Settings},
     ids::ScreenName,
     units::{MediaTime, Mode},
 };
@@ -54,6 +54,9 @@ pub struct Args {
     /// The control socket [default: /run/musebox/control.sock, or below $XDG_RUNTIME_DIR when not root].
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
+    /// The house that steers this box, as in https://gallery.example:8443.
+    #[arg(long, value_name = "URL")]
+    pub house: Option<HouseUrl>,
     /// The folder for what must outlive a restart [default: /var/lib/musebox, or below $XDG_STATE_HOME when not root].
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
@@ -117,6 +120,7 @@ impl Args {
         if let Some(socket) = &self.socket {
             settings.control.socket = socket.clone();
         }
+        settings.house.url = self.house.clone().or(settings.house.url);
         if let Some(folder) = &self.state {
             settings.state_dir = folder.clone();
         }
@@ -218,6 +222,7 @@ mod tests {
             "--rounds=3",
             "--report=/r.json",
             "--socket=/s.sock",
+            "--house=gallery.example",
             "--state=/st",
             "--screen=left",
             "--screen=right",
@@ -235,6 +240,7 @@ mod tests {
             rounds: NonZeroU64::new(3),
             report: Some("/r.json".into()),
             socket: Some("/s.sock".into()),
+            house: "https://gallery.example".parse().ok(),
             state: Some("/st".into()),
             screen: vec![ScreenName::new("left"), ScreenName::new("right")],
         };
@@ -245,6 +251,7 @@ mod tests {
         assert!(over.autostart_playlist, "--playlist starts");
         assert_eq!(over.display.mode, args.mode);
         assert_eq!(over.control.socket, PathBuf::from("/s.sock"));
+        assert_eq!(over.house.url, args.house);
         assert_eq!(over.state_dir, PathBuf::from("/st"));
         assert_eq!(over.screen_names(), args.screen);
     }
@@ -276,6 +283,7 @@ mod tests {
             (&["--duration=20"], "20s"),
             (&["--rounds=0"], "--rounds"),
             (&["--screen="], "empty"),
+            (&["--house=http://10.0.0.7"], "https://"),
             (
                 &["--screen=a", "--screen=b", "--screen=a"],
                 "name of its own",

@@ -137,6 +137,9 @@ pub struct Head {
     /// Frames that were dropped for a vblank that is not planned yet.
     superseded: u32,
     shape: Option<(Size, Size, PixelFormat, Fit, Content)>,
+    /// A card that lies over everything, and what would be seen without it.
+    overlay: Option<Arc<Frame>>,
+    beneath: Option<(Arc<Frame>, Content)>,
 }
 
 impl Head {
@@ -161,6 +164,8 @@ impl Head {
             standing: Standing::default(),
             superseded: 0,
             shape: None,
+            overlay: None,
+            beneath: None,
         }
     }
 
@@ -220,6 +225,32 @@ impl Head {
         self.programme.clear();
         self.standing.rest();
         self.replace(frame, Content::Card, None);
+    }
+
+    /// Lays a card over everything, or takes it away. `shown` is what is on the screen now.
+    pub fn lay_over(&mut self, overlay: Option<Arc<Frame>>, shown: Option<Scene>) {
+        if self.overlay.is_none() && overlay.is_none() {
+            shown.into_iter().for_each(|scene| self.waste.scene(scene));
+            return;
+        }
+        if self.overlay.is_none() {
+            let scene = self.scene.as_ref().or(shown.as_ref());
+            self.beneath = scene.and_then(|scene| {
+                let layer = scene.layers.first()?;
+                Some((layer.frame.clone(), scene.content))
+            });
+        }
+        let upcoming = self.upcoming.take();
+        self.overlay = overlay;
+        if let Some((frame, content)) = self.beneath.take().or_else(|| {
+            let card = self.overlay.clone()?;
+            Some((card, Content::Card))
+        }) {
+            self.replace(frame, content, upcoming);
+        }
+        if let Some(scene) = shown {
+            self.waste.scene(scene);
+        }
     }
 
     /// The feed of an opening.
@@ -406,6 +437,15 @@ impl Head {
 
     /// Another scene is to be committed, whatever was.
     fn replace(&mut self, frame: Arc<Frame>, content: Content, standing: Option<Standing>) {
+        let (frame, content) = match &self.overlay {
+            Some(overlay) => {
+                if let Some((before, _)) = self.beneath.replace((frame, content)) {
+                    self.waste.frame(before);
+                }
+                (overlay.clone(), Content::Card)
+            }
+            None => (frame, content),
+        };
         let scene = self.lay(frame, content);
         if let Some(never) = self.scene.replace(scene) {
             self.waste.scene(never);

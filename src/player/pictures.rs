@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, mpsc::Receiver};
 
-use tokio::sync::oneshot;
-
 use crate::{
     domain::{
         protocol::{PictureFormat, PictureSource},
@@ -41,7 +39,7 @@ pub fn answer(
     scene: Receiver<Option<Scene>>,
     kernel: Option<Arc<Importer>>,
     wanted: Wanted,
-    reply: oneshot::Sender<Result<Vec<u8>, String>>,
+    reply: impl FnOnce(Result<Vec<u8>, String>) + Send + 'static,
 ) {
     let work = move || {
         let told = scene.recv();
@@ -61,7 +59,7 @@ pub fn answer(
         let picture = scene
             .and_then(|scene| draw(&scene, wanted.size))
             .and_then(|picture| encode(picture, wanted.format, wanted.max_width));
-        let _ = reply.send(picture);
+        reply(picture);
     };
     if let Err(err) = std::thread::Builder::new()
         .name("screenshot".into())

@@ -89,6 +89,8 @@ pub enum Order {
     Failed(ScreenIndex, LoadId),
     /// Show a card.
     Card(ScreenIndex, Arc<Frame>),
+    /// Lay a card of the screen's size over whatever is shown, or take it away; what plays goes on beneath.
+    Overlay(ScreenIndex, Option<Arc<Frame>>),
     /// Stand still.
     Pause,
     /// Go on.
@@ -544,6 +546,10 @@ impl Presenter {
             }
             Order::Failed(screen, load) => self.heads[screen.0].programme.failed(load),
             Order::Card(screen, frame) => self.heads[screen.0].card(frame),
+            Order::Overlay(screen, frame) => {
+                let shown = self.display.latched(screen.0);
+                self.heads[screen.0].lay_over(frame, shown);
+            }
             Order::Pause => self.heads.iter_mut().for_each(Head::pause),
             Order::Resume => self.heads.iter_mut().for_each(Head::resume),
             Order::Finish(at) => self

@@ -31,6 +31,7 @@ use crate::{
         atomic::{self, KmsAtomic, OpenError, Wish},
         virtual_display::{self, VirtualDisplay},
     },
+    net::{Discovery, Identity, Kept, Options, Way},
     os::{
         clock,
         config_files::{self, MainFile},
@@ -341,6 +342,7 @@ fn play(
         .fold(Size::new(1, 1), |one, other| {
             Size::new(one.width.max(other.width), one.height.max(other.height))
         });
+    let house = open_house(args, &settings, playlist.as_deref(), &events);
     let again = args.clone();
     let mut app = App::new(Parts {
         player: Player::new(
@@ -367,6 +369,7 @@ fn play(
         sound: sound.gauge,
         tv,
         supervisor: to_supervisor,
+        house,
     });
     let ending = app.run(&incoming);
     let status = app.status();
@@ -389,6 +392,43 @@ fn play(
     match ending {
         Ending::Clean => Ok(()),
         Ending::Broken(why) => bail!(why),
+    }
+}
+
+/// The way to the house. Without one the box plays what it has.
+fn open_house(
+    args: &Args,
+    settings: &Settings,
+    playlist: Option<&Playlist>,
+    events: &Sender<Event>,
+) -> Option<(Way, Option<Arc<Kept>>)> {
+    match args.pace {
+        Pace::Real => {}
+        // Where display time stands still, nobody waits for a network.
+        Pace::Lockstep => return None,
+    }
+    let options = Options {
+        state_dir: settings.state_dir.clone(),
+        url: settings.house.url.clone(),
+        identity: Identity {
+            name: settings.name.clone(),
+            outputs: settings.screen_names(),
+        },
+        discovery: match (settings.house.discover, playlist) {
+            (false, _) => Discovery::Never,
+            (true, Some(_)) => Discovery::WhenAsked,
+            (true, None) => Discovery::PairsWithTheOnlyOne,
+        },
+    };
+    let events = events.clone();
+    match Way::start(options, move |news| {
+        drop(events.send(Event::House(Box::new(news))))
+    }) {
+        Ok(way) => Some(way),
+        Err(err) => {
+            log::error!(err = err.to_string().as_str(); "no way to the house");
+            None
+        }
     }
 }
 

@@ -99,7 +99,8 @@ impl PlayerBox {
 
     /// The daemon's command line: virtual display, sockets and state in the box, no sound device.
     pub fn daemon(&self, arguments: &[&str]) -> Command {
-        self.file("musebox.toml", b"");
+        // What the network around has to offer is no part of a test.
+        self.file("musebox.toml", b"[house]\ndiscover = false\n");
         let mut command = Command::new(env!("CARGO_BIN_EXE_museboxd"));
         command.args(["--display", "virtual"]).args(arguments);
         if !arguments.contains(&"--config") {

@@ -5,8 +5,12 @@ use thiserror::Error;
 
 use crate::domain::fit::Fit;
 use crate::domain::{
-    config::values::{
-        Cec, Color, DisplayKind, FrameLimit, Hardware, HttpAddress, LogLevel, OnExit, Path, Volume,
+    config::{
+        house_url::HouseUrl,
+        values::{
+            Cec, Color, DisplayKind, FrameLimit, Hardware, HttpAddress, LogLevel, OnExit, Path,
+            Volume,
+        },
     },
     ids::ScreenName,
     units::Mode,
@@ -61,6 +65,8 @@ pub struct Fragment {
     pub audio: AudioFragment,
     #[serde(default)]
     pub control: ControlFragment,
+    #[serde(default)]
+    pub house: HouseFragment,
     #[serde(default)]
     pub state: StateFragment,
     #[serde(default)]
@@ -120,6 +126,15 @@ pub struct AudioFragment {
 pub struct ControlFragment {
     pub socket: Option<Path>,
     pub http: Option<HttpAddress>,
+}
+
+/// `[house]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct HouseFragment {
+    pub url: Option<HouseUrl>,
+    pub discover: Option<bool>,
 }
 
 /// `[state]`.
@@ -313,6 +328,12 @@ mod tests {
                 1,
                 "screen[0]",
                 "missing field `name`: add it",
+            ),
+            (
+                "[house]\nurl = \"http://10.0.0.7\"",
+                2,
+                "house.url",
+                "write https://",
             ),
             ("[log]\nlevel = \"loud\"", 2, "log.level", "`info`"),
             ("mute = true\nmute = false", 2, "", "duplicate key"),

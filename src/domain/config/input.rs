@@ -2,7 +2,7 @@
 
 use crate::domain::config::fragment::{
     AudioFragment, ConfigError, ConfigText, ControlFragment, DecoderFragment, DisplayFragment,
-    Fragment, LogFragment, StateFragment,
+    Fragment, HouseFragment, LogFragment, StateFragment,
 };
 
 /// What all files say together: of two that give the same key, the later one counts. Lists are replaced as a whole.
@@ -52,6 +52,10 @@ impl Input {
             control: ControlFragment {
                 socket: later.control.socket.or(earlier.control.socket),
                 http: later.control.http.or(earlier.control.http),
+            },
+            house: HouseFragment {
+                url: later.house.url.or(earlier.house.url),
+                discover: later.house.discover.or(earlier.house.discover),
             },
             state: StateFragment {
                 dir: later.state.dir.or(earlier.state.dir),

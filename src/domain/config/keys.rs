@@ -88,6 +88,8 @@ pub const KEYS: &[Key] = &[
         "\"/run/box.sock\"",
     ),
     without("control.http", "off", "\"127.0.0.1:8480\""),
+    without("house.url", "none", "\"https://gallery.example:8443\""),
+    key("house.discover", "true", "false"),
     without("state.dir", "/var/lib/musebox", "\"/data/musebox\""),
     key("log.level", "\"info\"", "\"debug\""),
 ];

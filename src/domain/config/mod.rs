@@ -7,6 +7,7 @@
 //! Deliberately absent: finding and reading the files (`os::config_files` does), and the command line.
 
 mod fragment;
+mod house_url;
 mod input;
 mod keys;
 mod settings;
@@ -14,13 +15,14 @@ mod values;
 
 pub use fragment::{
     AudioFragment, ConfigError, ConfigText, ControlFragment, DecoderFragment, DisplayFragment,
-    Fragment, LogFragment, ScreenFragment, StateFragment,
+    Fragment, HouseFragment, LogFragment, ScreenFragment, StateFragment,
 };
+pub use house_url::{BadHouseUrl, HouseUrl, Wire};
 pub use input::Input;
 pub use keys::{KEYS, Key};
 pub use settings::{
-    AudioSettings, ControlSettings, DecoderSettings, Defaults, DisplaySettings, ScreenSettings,
-    Settings,
+    AudioSettings, ControlSettings, DecoderSettings, Defaults, DisplaySettings, HouseSettings,
+    ScreenSettings, Settings,
 };
 pub use values::{
     BadCec, BadDisplayKind, Cec, Color, DisplayKind, FrameLimit, Hardware, HttpAddress, LogLevel,

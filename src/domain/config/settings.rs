@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use crate::domain::{
     config::{
         fragment::ScreenFragment,
+        house_url::HouseUrl,
         input::Input,
         values::{Cec, Color, DisplayKind, FrameLimit, Hardware, LogLevel, OnExit, Volume},
     },
@@ -53,6 +54,8 @@ pub struct Settings {
     pub audio: AudioSettings,
     /// The ways in for commands and viewers.
     pub control: ControlSettings,
+    /// The house that steers the box.
+    pub house: HouseSettings,
     /// The folder for what must outlive a restart.
     pub state_dir: PathBuf,
     /// How much is logged.
@@ -139,6 +142,15 @@ pub struct ControlSettings {
     pub http: Option<SocketAddr>,
 }
 
+/// The house that steers the box.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HouseSettings {
+    /// Where it is, if it is named.
+    pub url: Option<HouseUrl>,
+    /// Whether it is looked for on the network where none is named.
+    pub discover: bool,
+}
+
 impl From<ScreenFragment> for ScreenSettings {
     fn from(screen: ScreenFragment) -> Self {
         Self {
@@ -200,6 +212,10 @@ impl Input {
                     None => defaults.socket,
                 },
                 http: input.control.http.map(|address| address.get()),
+            },
+            house: HouseSettings {
+                url: input.house.url,
+                discover: input.house.discover.unwrap_or(true),
             },
             state_dir: match input.state.dir {
                 Some(path) => path.as_str().into(),

@@ -5,12 +5,14 @@
 
 mod doctor;
 mod event;
+mod pairing;
 mod picture;
 mod status;
 pub mod sync;
 
 pub use doctor::{Check, CheckResult, DoctorReport};
 pub use event::{Event, EventKind, WireCommand};
+pub use pairing::{HouseStatus, MediaStatus, PairAnswer, PairRequest};
 pub use picture::{PictureFormat, PictureSource};
 pub use status::{
     AudioStatus, CommitStatus, CopiesStatus, DisplayDriver, DisplayStatus, ErrorKind, ErrorStatus,

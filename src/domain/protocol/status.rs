@@ -8,6 +8,7 @@ use crate::domain::{
     fit::Fit,
     ids::{ItemId, PlaylistId, Position, ScreenName, SlotId},
     playlist::{Item, MediaKind},
+    protocol::pairing::HouseStatus,
     sequencer::FailureKind,
     units::{MediaTime, Mode},
 };
@@ -47,6 +48,8 @@ pub struct Status {
     pub errors: Vec<ErrorStatus>,
     /// The settings that can change while playing.
     pub settings: SettingsStatus,
+    /// How it stands with the house; nothing where there is none in question.
+    pub house: Option<HouseStatus>,
     /// Lockstep only: how often display time stood still for a frame.
     pub lockstep_waits: u64,
     /// Lockstep only: the longest such wait, in milliseconds of wall time.
@@ -439,6 +442,7 @@ impl Status {
             rounds: 0,
             errors: Vec::new(),
             settings: settings.into(),
+            house: None,
             lockstep_waits: 0,
             max_wait_ms: 0,
         }

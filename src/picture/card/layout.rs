@@ -6,8 +6,9 @@
 use crate::{
     domain::units::Size,
     picture::card::{
-        Card, FailedItem, IdleCard,
+        Card, FailedItem, IdleCard, PairingCard,
         backdrop::Area,
+        code,
         typeset::{Face, Setter, Sheet, Style},
     },
 };
@@ -111,6 +112,11 @@ impl Place {
 pub(super) fn arrange(card: &Card, place: &Place, setter: &mut Setter) -> Sheet {
     let mut sheet = Sheet::default();
     wordmark(place, setter, &mut sheet);
+    if let Card::Pairing(card) = card
+        && let Some(code) = code::svg(&card.link, place.opening)
+    {
+        sheet.shape(&code);
+    }
     let mut column = Column {
         place,
         setter,
@@ -119,6 +125,7 @@ pub(super) fn arrange(card: &Card, place: &Place, setter: &mut Setter) -> Sheet 
     match card {
         Card::Idle(card) => column.idle(card),
         Card::AllFailed(items) => column.all_failed(items),
+        Card::Pairing(card) => column.pairing(card),
     }
     column.stand(&mut sheet);
     sheet
@@ -190,6 +197,54 @@ impl Column<'_> {
             notes.push(note(text, detail, 1, gap));
         }
         self.notes(&notes, None);
+    }
+
+    fn pairing(&mut self, card: &PairingCard) {
+        let plain = self.place.style(Face::Text, 26.0, PLAIN);
+        self.paragraph(
+            &format!("Pair {} with its house", card.name),
+            plain,
+            1.42,
+            2,
+        );
+        self.gap(10.0);
+        self.code(
+            &card.code,
+            &[104.0, 92.0, 80.0, 66.0, 52.0, 40.0, 30.0, 20.0],
+        );
+        self.gap(14.0);
+        let text = format!("Type it at {}/pair, or scan the square.", card.house);
+        self.paragraph(&text, self.place.style(Face::Text, 22.0, PLAIN), 1.42, 3);
+        let quiet = self.place.style(Face::Text, 19.0, QUIET);
+        let number = self.place.style(Face::Display, 40.0, BRIGHT);
+        let advice = "The page must show this number. If it shows another, say no.";
+        self.notes(
+            &[
+                Note {
+                    lines: vec![(&card.check, number, 1)],
+                    gap: 0.0,
+                },
+                Note {
+                    lines: vec![(advice, quiet, 2)],
+                    gap: 2.0,
+                },
+            ],
+            None,
+        );
+    }
+
+    /// A code on one line, at the largest of the sizes that holds it.
+    fn code(&mut self, text: &str, sizes: &[f32]) {
+        let width = self.place.words.width;
+        for size in sizes {
+            let style = Style {
+                tracking: 0.03,
+                ..self.place.style(Face::Display, *size, BRIGHT)
+            };
+            if self.setter.width(text, style) <= width {
+                return self.paragraph(text, style, 1.1, 1);
+            }
+        }
     }
 
     fn all_failed(&mut self, items: &[FailedItem]) {

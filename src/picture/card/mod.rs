@@ -5,6 +5,7 @@
 //! card at the same size is always the same picture.
 
 mod backdrop;
+mod code;
 mod layout;
 mod typeset;
 
@@ -23,6 +24,8 @@ pub enum Card {
     Idle(IdleCard),
     /// No item of the playlist can be played.
     AllFailed(Vec<FailedItem>),
+    /// The box waits to be paired with a house.
+    Pairing(PairingCard),
 }
 
 /// The words of the idle card. Whatever is too long is wrapped, then cut with an ellipsis.
@@ -36,6 +39,21 @@ pub struct IdleCard {
     pub waits_for: String,
     /// Lines for whoever looks after the box, the most important first; those that find no room are left out.
     pub detail: Vec<String>,
+}
+
+/// What a person needs to pair a box.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PairingCard {
+    /// What people call the box.
+    pub name: String,
+    /// Where the house's page is, as people type it.
+    pub house: String,
+    /// The code to type there.
+    pub code: String,
+    /// The number that the page must show as well.
+    pub check: String,
+    /// What the QR code leads to: the page with the code filled in.
+    pub link: String,
 }
 
 /// An item that cannot be played.
@@ -57,7 +75,7 @@ pub fn draw(card: &Card, size: Size) -> Result<Picture, PictureError> {
     let place = layout::Place::of(size);
     let mood = match card {
         Card::Idle(_) => Mood::Open,
-        Card::AllFailed(_) => Mood::Dim,
+        Card::AllFailed(_) | Card::Pairing(_) => Mood::Dim,
     };
     let rgba = backdrop::paint(size, place.opening, mood);
     let mut setter = Setter::new();
@@ -81,7 +99,7 @@ mod tests {
         Size::new(3840, 2160),
     ];
 
-    fn cards() -> [Card; 3] {
+    fn cards() -> [Card; 5] {
         let long =
             "The very long name of the north-western corridor behind the winter garden <annex> ";
         [
@@ -104,6 +122,20 @@ mod tests {
                 };
                 50
             ]),
+            Card::Pairing(PairingCard {
+                name: "Foyer".to_owned(),
+                house: "gallery.example:8443".to_owned(),
+                code: "BCDF-GHJK".to_owned(),
+                check: "123 456".to_owned(),
+                link: "https://gallery.example:8443/pair?code=BCDF-GHJK".to_owned(),
+            }),
+            Card::Pairing(PairingCard {
+                name: long.repeat(4),
+                house: "w".repeat(300),
+                code: "WWWW-WWWW".to_owned(),
+                check: "000 000".to_owned(),
+                link: "w".repeat(5000),
+            }),
         ]
     }
 
@@ -111,7 +143,7 @@ mod tests {
     fn printed(card: &Card, size: Size) -> Option<[u32; 4]> {
         let mood = match card {
             Card::Idle(_) => Mood::Open,
-            Card::AllFailed(_) => Mood::Dim,
+            Card::AllFailed(_) | Card::Pairing(_) => Mood::Dim,
         };
         let bare = backdrop::paint(size, layout::Place::of(size).opening, mood);
         let drawn = draw(card, size).expect("a card");
@@ -158,7 +190,9 @@ mod tests {
             Size::new(3840, 600),
         ] {
             let opening = layout::Place::of(size).opening;
-            for card in cards() {
+            // A pairing card has its code where the light is.
+            let is_light = |card: &Card| !matches!(card, Card::Pairing(_));
+            for card in cards().into_iter().filter(is_light) {
                 let [_, _, right, _] = printed(&card, size).expect("words");
                 assert!((right as f32) < opening.left, "{size}: {right}");
             }

@@ -3,6 +3,9 @@
 //! Everything that happens comes in as an [`Event`]; everything to do goes out as orders to the presenter, as
 //! openings and closings of slots, and as answers.
 
+mod house;
+mod plays;
+
 use std::{
     collections::HashMap,
     path::PathBuf,
@@ -32,8 +35,15 @@ use crate::{
     },
     gst::SlotNews,
     kms::atomic::Importer,
-    os::{doorbell::Doorbell, frame::Way, supervisor::Supervisor},
+    net::{Ask, Kept, News as HouseNews, Way},
+    os::{
+        doorbell::Doorbell,
+        frame::{Frame, Way as FrameWay},
+        supervisor::Supervisor,
+    },
+    picture,
     player::{
+        app::house::{House, Local},
         cards,
         changes::Changes,
         doctor::{self, Patient},
@@ -46,6 +56,9 @@ use crate::{
     },
 };
 
+/// What whoever wants to pair is told where nothing can be paired.
+const NO_WAY: &str = "this player has no way to a house: it runs in lockstep";
+
 /// How often files that failed are looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -57,6 +70,8 @@ pub enum Event {
     Slot(ScreenIndex, SlotId, LoadId, SlotNews),
     /// The presenter has news.
     Presenter(Notice),
+    /// The way to the house has news.
+    House(Box<HouseNews>),
     /// A signal: end.
     Terminate,
     /// A signal: read the configuration again.
@@ -121,6 +136,8 @@ pub struct Parts {
     pub tv: Option<Remote>,
     /// Who has started us.
     pub supervisor: Supervisor,
+    /// The way to the house, with the environment that was kept.
+    pub house: Option<(Way, Option<Arc<Kept>>)>,
 }
 
 /// An opening.
@@ -141,12 +158,21 @@ pub struct App {
     state: State,
     power: Power,
     ending: Option<Ending>,
+    house: House,
+    /// The idle card as it was last drawn.
+    idle: Option<picture::card::Card>,
 }
 
 impl App {
     /// An app that has not begun.
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(mut parts: Parts) -> Self {
+        let local = Local {
+            settings: parts.settings.clone(),
+            playlist: parts.playlist.clone(),
+        };
         Self {
+            house: House::new(parts.house.take(), local),
+            idle: None,
             parts,
             held: HashMap::new(),
             watchers: broadcast::channel(256).0,
@@ -160,9 +186,11 @@ impl App {
 
     /// Runs until the end.
     pub fn run(&mut self, events: &Receiver<Event>) -> Ending {
+        self.steer();
         self.environment();
         loop {
             if let Some(ending) = self.ending.take() {
+                self.all_showings_end();
                 return ending;
             }
             match events.recv_timeout(LOOK_AGAIN) {
@@ -175,6 +203,7 @@ impl App {
             for src in self.changes.changed() {
                 self.input(Input::MediaChanged { src });
             }
+            self.look_at_house();
         }
     }
 
@@ -183,6 +212,7 @@ impl App {
             Event::Control(request) => self.answer(request),
             Event::Slot(screen, slot, load, news) => self.slot_news(screen, slot, load, news),
             Event::Presenter(notice) => self.notice(notice),
+            Event::House(news) => self.house_news(*news),
             Event::Terminate => {
                 self.parts.supervisor.stopping();
                 self.ending = Some(Ending::Clean);
@@ -296,7 +326,10 @@ impl App {
                 self.order(Order::Detach { screen, load });
                 self.held.remove(&load);
             }
-            Output::Card { screen, card } => self.card(screen, card),
+            Output::Card { screen, card } => {
+                self.showing_ends(screen, self.parts.gauges.now());
+                self.card(screen, card);
+            }
             Output::Pause => self.order(Order::Pause),
             Output::Resume => self.order(Order::Resume),
             Output::Finish { at } => self.order(Order::Finish(at)),
@@ -306,19 +339,28 @@ impl App {
     }
 
     fn card(&self, screen: ScreenIndex, card: Card) {
-        let Some(mode) = self.parts.modes.get(screen.0) else {
-            return;
-        };
         let snapshot = self.parts.player.snapshot();
-        match cards::draw(card, &self.parts.settings, &snapshot, mode.size) {
+        let card = cards::card(card, &self.parts.settings, &snapshot, &self.house.view());
+        if let Some(frame) = self.drawn(screen, &card) {
+            self.order(Order::Card(screen, frame));
+        }
+    }
+
+    /// A card as a frame of the screen's size.
+    fn drawn(&self, screen: ScreenIndex, card: &picture::card::Card) -> Option<Arc<Frame>> {
+        let mode = self.parts.modes.get(screen.0)?;
+        match cards::draw(card, mode.size) {
             Ok(frame) => {
                 if let Some(display) = &self.parts.loader.display {
                     // A card lies in plain rows, which every display takes.
                     let _ = display.prepare(screen.0, &frame);
                 }
-                self.order(Order::Card(screen, Arc::new(frame)));
+                Some(Arc::new(frame))
             }
-            Err(err) => log::error!(err = err.to_string().as_str(); "a card cannot be drawn"),
+            Err(err) => {
+                log::error!(err = err.to_string().as_str(); "a card cannot be drawn");
+                None
+            }
         }
     }
 
@@ -398,10 +440,11 @@ impl App {
             return;
         };
         log::info!(SCREEN = name.as_str(); "the screen shows {mode}");
-        if std::mem::replace(&mut self.parts.modes[screen.0], mode).size != mode.size
-            && let Some(card) = self.parts.player.card(screen)
-        {
-            self.card(screen, card);
+        if std::mem::replace(&mut self.parts.modes[screen.0], mode).size != mode.size {
+            if let Some(card) = self.parts.player.card(screen) {
+                self.card(screen, card);
+            }
+            self.lay_over(screen);
         }
     }
 
@@ -438,9 +481,11 @@ impl App {
                 position,
                 item,
                 replay,
+                at,
                 ..
             } => {
                 self.changes.forget(&item.src);
+                self.showing_begins(screen, &item, at);
                 let screen = name(self, screen);
                 let title = item.title.as_deref().unwrap_or(item.id.as_str());
                 log::info!(
@@ -496,7 +541,8 @@ impl App {
         }
     }
 
-    fn tell(&self, kind: EventKind) {
+    fn tell(&mut self, kind: EventKind) {
+        self.house.is_changed = true;
         let at_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         // Nobody may be listening.
         let _ = self.watchers.send(Told { at_ms, kind });
@@ -506,27 +552,15 @@ impl App {
         // Whoever asked may be gone: then nobody misses the answer.
         match request {
             Request::Status(reply) => drop(reply.send(self.status())),
-            Request::Command(WireCommand::Display { power }, reply) => {
-                self.power = power;
-                self.order(Order::Power(power));
-                self.switch_tv(power);
-                log::info!("the screens are switched {}", power.word());
-                let _ = reply.send(Ok(()));
-            }
-            Request::Command(command, reply) => {
-                let Some(command) = command.playing() else {
-                    return drop(reply.send(Ok(())));
-                };
-                let allowed = self
-                    .parts
-                    .player
-                    .check(&command)
-                    .map_err(|err| err.to_string());
-                if allowed.is_ok() {
-                    self.input(Input::Command(command));
-                }
-                let _ = reply.send(allowed);
-            }
+            Request::Command(command, reply) => drop(reply.send(self.command(command))),
+            Request::Pair(url, reply) => match &self.house.way {
+                Some(way) => way.ask(Ask::Pair(url, reply)),
+                None => drop(reply.send(Err(NO_WAY.to_owned()))),
+            },
+            Request::Unpair(reply) => match &self.house.way {
+                Some(way) => way.ask(Ask::Unpair(reply)),
+                None => drop(reply.send(Err(NO_WAY.to_owned()))),
+            },
             Request::Screenshot {
                 format,
                 max_width,
@@ -544,10 +578,6 @@ impl App {
                     let why = format!("there is no such screen, only: {}", names.join(", "));
                     return drop(reply.send(Err(why)));
                 };
-                let (sender, receiver) = std::sync::mpsc::channel();
-                self.order(Order::Screenshot(ScreenIndex(screen), sender));
-                let card = self.parts.card.as_ref().filter(|_| self.is_lit(screen));
-                let kernel = card.map(|card| card.importer.clone());
                 let wanted = pictures::Wanted {
                     screen,
                     size: self.parts.modes[screen].size,
@@ -555,7 +585,7 @@ impl App {
                     max_width,
                     source,
                 };
-                pictures::answer(receiver, kernel, wanted, reply);
+                self.screenshot(wanted, |picture| drop(reply.send(picture)));
             }
             Request::Watch(reply) => drop(reply.send(self.watchers.subscribe())),
             Request::Doctor(reply) => {
@@ -570,6 +600,43 @@ impl App {
         }
     }
 
+    /// Carries out a command, or says why it cannot be.
+    fn command(&mut self, command: WireCommand) -> Result<(), String> {
+        if let WireCommand::Display { power } = command {
+            self.switch(power);
+        }
+        let Some(command) = command.playing() else {
+            return Ok(());
+        };
+        let allowed = self.parts.player.check(&command);
+        allowed.map_err(|err| err.to_string())?;
+        self.input(Input::Command(command));
+        Ok(())
+    }
+
+    /// Switches the screens and the television.
+    fn switch(&mut self, power: Power) {
+        self.power = power;
+        self.house.is_changed = true;
+        self.order(Order::Power(power));
+        self.switch_tv(power);
+        log::info!("the screens are switched {}", power.word());
+    }
+
+    /// Takes a picture of what is on a screen, and hands it to `reply` on a thread of its own.
+    fn screenshot(
+        &self,
+        wanted: pictures::Wanted,
+        reply: impl FnOnce(Result<Vec<u8>, String>) + Send + 'static,
+    ) {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        self.order(Order::Screenshot(ScreenIndex(wanted.screen), sender));
+        let card = self.parts.card.as_ref();
+        let kernel = card.filter(|_| self.is_lit(wanted.screen));
+        let kernel = kernel.map(|card| card.importer.clone());
+        pictures::answer(receiver, kernel, wanted, reply);
+    }
+
     fn reload(&mut self) {
         match (self.parts.reread)() {
             Ok((settings, playlist)) => {
@@ -581,28 +648,24 @@ impl App {
                         settings.decoder,
                         settings.audio,
                         settings.control,
-                        settings.state_dir,
+                        (settings.state_dir, settings.house),
                     )
                 };
-                if fixed(&settings) != fixed(&self.parts.settings) {
+                if fixed(&settings) != fixed(&self.house.local.settings) {
                     log::warn!(
-                        "some changed keys take effect only after a restart: display, screen, decoder, audio, control, state"
+                        "some changed keys take effect only after a restart: display, screen, decoder, audio, control, house, state"
                     );
                 }
-                self.parts.settings = Settings {
-                    display: self.parts.settings.display.clone(),
-                    screens: self.parts.settings.screens.clone(),
-                    ..settings
+                self.house.local = Local {
+                    settings: Settings {
+                        display: self.parts.settings.display.clone(),
+                        screens: self.parts.settings.screens.clone(),
+                        ..settings
+                    },
+                    playlist,
                 };
-                self.parts.playlist = playlist;
-                let settings = &self.parts.settings;
-                self.order(Order::Fit(settings.fit));
-                self.order(Order::Volume(volume(settings)));
-                self.environment();
                 log::info!("the configuration was read again");
-                self.tell(EventKind::Settings {
-                    settings: (&self.parts.settings).into(),
-                });
+                self.steer();
             }
             Err(err) => {
                 log::error!(err = format!("{err:#}").as_str(); "the new configuration is refused; the old one stays")
@@ -647,13 +710,17 @@ impl App {
                 .find(|held| held.screen.0 == screen && held.slot == slot)?;
             let decoder = held.decoder.clone()?;
             let memory = match held.loaded.feed().way() {
-                Way::Lent => MemoryKind::Dmabuf,
-                Way::Copied => MemoryKind::System,
+                FrameWay::Lent => MemoryKind::Dmabuf,
+                FrameWay::Copied => MemoryKind::System,
             };
             Some((decoder, memory))
         };
         status::fill(&mut status, &self.parts.player.snapshot(), decoder);
+        if self.stands_by() {
+            status.state = State::Standby;
+        }
         status::gauge(&mut status, &self.parts.gauges, self.parts.sound.as_deref());
+        status.house = self.house.status();
         status
     }
 }

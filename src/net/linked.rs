@@ -1,0 +1,451 @@
+//! Steered by a house: the session's rules with a real socket, clock and random numbers.
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use reqwest::{Method, header};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, MissedTickBehavior, interval, sleep_until},
+};
+
+use crate::{
+    domain::{
+        ids::{CommandId, HouseScreenId},
+        protocol::sync::{CLOSE_GOING_AWAY, CLOSE_REVOKED, ErrorCode, Message, Play},
+        session::{BoxInput, BoxOutput, BoxSession, Held},
+        units::MediaTime,
+    },
+    net::{
+        Ask, Line, News,
+        api::{self, Api, ApiError},
+        cache::Kept,
+        client::{Client, Next},
+        fetch::Fetcher,
+        key::DeviceKey,
+        link::{Link, Parting},
+        socket::{Came, Socket},
+        tls::Trust,
+        token::Tokens,
+    },
+    os::clock,
+};
+
+/// How often the play log is brought onto the disk, where it has grown.
+const SYNC_EVERY: Duration = Duration::from_secs(5);
+
+type Connecting = Pin<Box<dyn Future<Output = Result<(Socket, HouseScreenId), ApiError>> + Send>>;
+
+/// One house's way, while the box is linked.
+struct Service<'a> {
+    client: &'a mut Client,
+    link: Link,
+    api: Api,
+    tokens: Tokens,
+    session: BoxSession,
+    socket: Option<Socket>,
+    connecting: Option<Connecting>,
+    wake: Option<MediaTime>,
+    /// What commands came to that took a while.
+    done: mpsc::UnboundedSender<(CommandId, Option<String>)>,
+    problem: Option<String>,
+}
+
+impl Client {
+    /// Lets the house steer, until that ends.
+    pub(super) async fn serve(&mut self, link: Link) -> Next {
+        self.stand_linked(&link, Line::Down, None);
+        let trust = link.certificate.map_or(Trust::Authorities, Trust::Pinned);
+        let key = DeviceKey::open(&self.options.state_dir).map_err(|err| err.to_string());
+        let api = Api::new(link.url.clone(), trust).map_err(|err| err.to_string());
+        let (key, api) = match (key, api) {
+            (Ok(key), Ok(api)) => (key, api),
+            (Err(err), _) | (_, Err(err)) => {
+                log::error!(err = err.as_str(); "the house cannot be spoken to");
+                self.stand_linked(&link, Line::Down, Some(err));
+                return self.stay(&link).await;
+            }
+        };
+        let tokens = Tokens::new(api.clone(), key, link.server_key);
+        let held = self.kept.as_ref().map(|kept| kept.held.clone());
+        let outputs = self.options.identity.outputs.clone();
+        let version = env!("CARGO_PKG_VERSION");
+        let session = BoxSession::new(clock::monotonic(), version, outputs, held);
+        let (done, dones) = mpsc::unbounded_channel();
+        let mut service = Service {
+            client: self,
+            link,
+            api,
+            tokens,
+            session,
+            socket: None,
+            connecting: None,
+            wake: None,
+            done,
+            problem: None,
+        };
+        let next = service.run(dones).await;
+        if let Some(socket) = service.socket.take() {
+            socket.close(CLOSE_GOING_AWAY).await;
+        }
+        next
+    }
+
+    /// The house cannot even be tried.
+    async fn stay(&mut self, link: &Link) -> Next {
+        loop {
+            match self.asks.recv().await {
+                None => return Next::End,
+                Some(Ask::Unpair(reply)) => {
+                    let _ = reply.send(Ok(()));
+                    return Next::Part(link.url.clone(), Parting::Unpaired);
+                }
+                Some(Ask::Played(play)) => drop(self.played(play)),
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+impl Service<'_> {
+    async fn run(
+        &mut self,
+        mut dones: mpsc::UnboundedReceiver<(CommandId, Option<String>)>,
+    ) -> Next {
+        if let Some(plays) = self.client.log() {
+            let waiting: Vec<Play> = plays.waiting().cloned().collect();
+            self.handle(BoxInput::Played(waiting));
+        }
+        let (want, wanted) = watch::channel(self.client.wanted.clone());
+        let (arrive, mut arrived) = mpsc::unbounded_channel();
+        let fetcher = Fetcher::new(
+            self.client.shelf.clone(),
+            self.api.clone(),
+            self.tokens.clone(),
+        );
+        let fetching = fetcher.run(wanted, move |_| {
+            let _ = arrive.send(());
+        });
+        let mut fetching = std::pin::pin!(fetching);
+        let mut sync = interval(SYNC_EVERY);
+        sync.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            if let Some(next) = self.carry_out().await {
+                return next;
+            }
+            let outcome = tokio::select! {
+                ask = self.client.asks.recv() => match ask {
+                    None => return Next::End,
+                    Some(Ask::Wanted(list)) => {
+                        self.client.wanted.clone_from(&list);
+                        want.send_replace(list);
+                        Outcome::Nothing
+                    }
+                    Some(ask) => self.asked(ask),
+                },
+                outcome = connected(&mut self.connecting) => {
+                    self.connecting = None;
+                    self.connected(outcome)
+                }
+                came = came(&mut self.socket) => self.came(came),
+                () = until(self.wake) => Outcome::Input(BoxInput::Timer),
+                Some((id, error)) = dones.recv() => Outcome::Input(BoxInput::Done { id, error }),
+                Some(()) = arrived.recv() => {
+                    self.client.news(News::Arrived);
+                    Outcome::Nothing
+                }
+                _ = sync.tick() => {
+                    self.sync();
+                    Outcome::Nothing
+                }
+                () = &mut fetching => Outcome::Nothing,
+            };
+            match outcome {
+                Outcome::Input(input) => self.handle(input),
+                Outcome::Nothing => {}
+                Outcome::Next(next) => return next,
+            }
+        }
+    }
+
+    fn handle(&mut self, input: BoxInput) {
+        self.session.handle(clock::monotonic(), input, chance());
+    }
+
+    fn sync(&mut self) {
+        if let Some(plays) = &mut self.client.plays
+            && let Err(err) = plays.sync()
+        {
+            log::warn!(err = err.to_string().as_str(); "the play log cannot be written");
+        }
+    }
+
+    /// Does what the session says.
+    async fn carry_out(&mut self) -> Option<Next> {
+        while let Some(output) = self.session.poll() {
+            match output {
+                BoxOutput::Connect => self.connect(),
+                BoxOutput::Send(message) => self.send(&message).await,
+                BoxOutput::Ping => {
+                    let sent = match &mut self.socket {
+                        Some(socket) => socket.ping().await,
+                        None => true,
+                    };
+                    if !sent {
+                        self.broke(None);
+                    }
+                }
+                BoxOutput::Close { code } => {
+                    self.connecting = None;
+                    if let Some(socket) = self.socket.take() {
+                        // Beside us: the next connection does not wait for it.
+                        tokio::spawn(socket.close(code));
+                    }
+                    self.line();
+                }
+                BoxOutput::Adopt(held) => self.adopt(held),
+                BoxOutput::Carry { id, command } => self.client.news(News::Command(id, command)),
+                BoxOutput::Stored { seq } => {
+                    if let Some(plays) = &mut self.client.plays
+                        && let Err(err) = plays.settle(seq)
+                    {
+                        log::warn!(err = err.to_string().as_str(); "the play log cannot be written");
+                    }
+                }
+                BoxOutput::Told(error) => {
+                    log::warn!(code = format!("{:?}", error.code).as_str(); "the house says: {}", error.message);
+                    match error.code {
+                        ErrorCode::Revoked => return Some(self.revoked()),
+                        ErrorCode::UnknownProto => self.problem = Some(error.message),
+                        ErrorCode::BadMessage
+                        | ErrorCode::NoHello
+                        | ErrorCode::TooBig
+                        | ErrorCode::Unknown => {}
+                    }
+                    self.line();
+                }
+                BoxOutput::WakeAt(at) => self.wake = at,
+            }
+        }
+        None
+    }
+
+    fn connect(&mut self) {
+        let (api, tokens) = (self.api.clone(), self.tokens.clone());
+        self.connecting = Some(Box::pin(async move {
+            let token = tokens.token().await?;
+            match Socket::connect(&api, &token.text).await {
+                Ok(socket) => Ok((socket, token.screen)),
+                Err(err) => {
+                    if err.is_unauthorized() {
+                        tokens.forget(&token).await;
+                    }
+                    Err(err)
+                }
+            }
+        }));
+    }
+
+    fn connected(&mut self, outcome: Result<(Socket, HouseScreenId), ApiError>) -> Outcome {
+        match outcome {
+            Ok((socket, screen)) => {
+                log::info!("connected to the house at {}", self.link.url);
+                if self.link.screen != screen {
+                    self.link.screen = screen;
+                    self.client.relink(&self.link);
+                }
+                self.problem = None;
+                self.socket = Some(socket);
+                self.line();
+                Outcome::Input(BoxInput::Opened)
+            }
+            Err(err) if err.is_revoked() => Outcome::Next(self.revoked()),
+            Err(err) => {
+                let text = err.to_string();
+                if self.problem.as_ref() != Some(&text) {
+                    log::warn!(err = text.as_str(); "no connection to the house; what is here goes on");
+                }
+                self.problem = Some(text);
+                self.line();
+                Outcome::Input(BoxInput::Closed { code: None })
+            }
+        }
+    }
+
+    fn came(&mut self, came: Came) -> Outcome {
+        match came {
+            Came::Text(text) => Outcome::Input(match Message::read(&text) {
+                Ok(message) => BoxInput::Received(message),
+                Err(err) => {
+                    log::debug!(err = err.to_string().as_str(); "a frame from the house");
+                    BoxInput::Garbled
+                }
+            }),
+            Came::Binary => Outcome::Input(BoxInput::Garbled),
+            Came::Beat => Outcome::Input(BoxInput::Heard),
+            Came::End(Some(CLOSE_REVOKED)) => Outcome::Next(self.revoked()),
+            Came::End(code) => {
+                self.socket = None;
+                log::info!("the connection to the house has ended; what is here goes on");
+                self.line();
+                Outcome::Input(BoxInput::Closed { code })
+            }
+        }
+    }
+
+    async fn send(&mut self, message: &Message) {
+        let sent = match &mut self.socket {
+            Some(socket) => socket.send(message.write()).await,
+            None => true,
+        };
+        if !sent {
+            self.broke(None);
+        }
+    }
+
+    /// The connection cannot be written to.
+    fn broke(&mut self, code: Option<u16>) {
+        if self.socket.take().is_some() {
+            self.line();
+            self.handle(BoxInput::Closed { code });
+        }
+    }
+
+    /// Tells whether there is a connection.
+    fn line(&mut self) {
+        let line = match self.socket {
+            Some(_) => Line::Up,
+            None => Line::Down,
+        };
+        self.client
+            .stand_linked(&self.link, line, self.problem.clone());
+    }
+
+    fn adopt(&mut self, held: Held) {
+        match Kept::read(held, self.link.screen.clone()) {
+            Ok(kept) => {
+                let kept = Arc::new(kept);
+                // Obeyed first, kept then: the disk may be slow.
+                self.client.news(News::Environment(kept.clone()));
+                if let Err(err) = self.client.cache.write(&kept) {
+                    log::error!(err = err.to_string().as_str(); "the environment cannot be kept: after a restart without a network the one before holds");
+                }
+                self.client.kept = Some(kept);
+            }
+            Err(err) => {
+                log::error!(err = err.to_string().as_str(); "what the house sent is no environment; the one before stays");
+            }
+        }
+    }
+
+    fn revoked(&mut self) -> Next {
+        log::warn!(
+            "the house at {} has taken this box off its list",
+            self.link.url
+        );
+        self.socket = None;
+        Next::Part(self.link.url.clone(), Parting::Revoked)
+    }
+
+    fn asked(&mut self, ask: Ask) -> Outcome {
+        match ask {
+            Ask::Pair(wanted, reply) => {
+                let url = wanted.unwrap_or_else(|| self.link.url.clone());
+                if url == self.link.url && self.socket.is_some() {
+                    let why =
+                        format!("the box belongs to {url} already: museboxctl unpair ends that");
+                    let _ = reply.send(Err(why));
+                    return Outcome::Nothing;
+                }
+                self.client.begin(&url);
+                let _ = reply.send(Ok(url.clone()));
+                Outcome::Next(Next::Pair(url, crate::net::Wish::Person))
+            }
+            Ask::Unpair(reply) => {
+                let _ = reply.send(Ok(()));
+                Outcome::Next(Next::Part(self.link.url.clone(), Parting::Unpaired))
+            }
+            Ask::State(mut state) => {
+                if let Some(held) = self.session.held() {
+                    state.rev = Some(held.rev);
+                    state.epoch = Some(held.epoch.clone());
+                }
+                Outcome::Input(BoxInput::Report(state))
+            }
+            Ask::Played(play) => match self.client.played(play) {
+                Some(play) => Outcome::Input(BoxInput::Played(vec![play])),
+                None => Outcome::Nothing,
+            },
+            Ask::Done(id, error) => Outcome::Input(BoxInput::Done { id, error }),
+            Ask::Picture(id, Ok(jpeg)) => {
+                self.put_picture(id, jpeg);
+                Outcome::Nothing
+            }
+            Ask::Picture(id, Err(error)) => Outcome::Input(BoxInput::Done {
+                id,
+                error: Some(error),
+            }),
+            Ask::Wanted(_) => Outcome::Nothing,
+        }
+    }
+
+    /// Hands a picture over, and only then says that the command is done.
+    fn put_picture(&self, id: CommandId, jpeg: Vec<u8>) {
+        let (api, tokens, done) = (self.api.clone(), self.tokens.clone(), self.done.clone());
+        let path = format!("/screens/{}/picture", self.link.screen);
+        tokio::spawn(async move {
+            let put = async {
+                let token = tokens.token().await?;
+                let request = api
+                    .request(Method::PUT, &path, Some(&token.text))
+                    .header(header::CONTENT_TYPE, "image/jpeg")
+                    .body(jpeg);
+                api::accepted(api::send(request).await?).await
+            };
+            let error = put.await.err().map(|err| err.to_string());
+            let _ = done.send((id, error));
+        });
+    }
+}
+
+/// What comes of what happened.
+enum Outcome {
+    /// Something for the session.
+    Input(BoxInput),
+    /// Nothing more.
+    Nothing,
+    /// The end of this.
+    Next(Next),
+}
+
+async fn connected(
+    connecting: &mut Option<Connecting>,
+) -> Result<(Socket, HouseScreenId), ApiError> {
+    match connecting {
+        Some(connecting) => connecting.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn came(socket: &mut Option<Socket>) -> Came {
+    match socket {
+        Some(socket) => socket.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(time: Option<MediaTime>) {
+    match time {
+        Some(time) => sleep_until(Instant::now() + (time - clock::monotonic()).duration()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A random number from 0 to 1.
+fn chance() -> f64 {
+    let mut bytes = [0; 4];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX),
+        // The longest wait, then.
+        Err(_) => 1.0,
+    }
+}

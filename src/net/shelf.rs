@@ -1,0 +1,255 @@
+//! The media that are on the box: whole files, named after their SHA-256.
+//!
+//! This is the boundary behind which media come to the box. A file under its final name is whole and was checked.
+
+use std::{
+    collections::HashSet,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+
+use crate::{
+    domain::{
+        config::HouseUrl,
+        house::{Format, HouseItem},
+        ids::ItemId,
+    },
+    net::hex,
+    os::durable,
+};
+
+const FOLDER: &str = "media";
+/// What a file is called while it is not whole.
+const PART: &str = ".part";
+/// Where the ETag of an unfinished file is kept.
+const TAG: &str = ".tag";
+/// So much is left free for everything else, in bytes.
+const RESERVE: u64 = 64 << 20;
+
+/// A medium that a box wants to have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The item that it belongs to.
+    pub item: ItemId,
+    /// Where it is, and how it is known to be whole.
+    pub format: Format,
+}
+
+/// Where a medium is to come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The house itself.
+    House(String),
+    /// Some other server.
+    World(String),
+    /// It is played as it comes: a live stream.
+    Live(String),
+    /// Nowhere that a house may send a box to.
+    Nowhere,
+}
+
+impl Origin {
+    /// Where an environment's `src` leads, from a house.
+    pub fn of(src: &str, house: &HouseUrl) -> Self {
+        match src.split_once("://") {
+            Some(("http" | "https", _)) if house.holds(src) => Origin::House(src.to_owned()),
+            Some(("http" | "https", _)) => Origin::World(src.to_owned()),
+            Some(("rtsp" | "rtsps" | "srt" | "udp" | "rtp", _)) => Origin::Live(src.to_owned()),
+            Some(_) => Origin::Nowhere,
+            None if src.starts_with('/') => Origin::House(house.join(src)),
+            None => Origin::Nowhere,
+        }
+    }
+}
+
+/// The encoding of an item that a box plays.
+pub fn format_of(item: &HouseItem) -> Option<&Format> {
+    let source = item.formats.get("source");
+    source.or_else(|| item.formats.values().next())
+}
+
+/// The folder of media.
+#[derive(Clone, Debug)]
+pub struct Shelf {
+    folder: PathBuf,
+}
+
+impl Shelf {
+    /// The shelf of this state folder.
+    pub fn new(state: &Path) -> Self {
+        Self {
+            folder: state.join(FOLDER),
+        }
+    }
+
+    /// What to open to play this: the file, if it is there as a whole, or the address of a live stream.
+    pub fn src(&self, format: &Format) -> Option<String> {
+        match format.src.split_once("://") {
+            Some(("rtsp" | "rtsps" | "srt" | "udp" | "rtp", _)) => Some(format.src.clone()),
+            Some(_) | None => Some(self.path(format)?.to_string_lossy().into_owned()),
+        }
+    }
+
+    /// The file, if it is there as a whole.
+    pub fn path(&self, format: &Format) -> Option<PathBuf> {
+        let path = self.folder.join(name(format));
+        let length = fs::metadata(&path).ok()?.len();
+        (length == format.size || format.size == 0).then_some(path)
+    }
+
+    /// Where the file is to be in the end.
+    pub(super) fn place(&self, format: &Format) -> PathBuf {
+        self.folder.join(name(format))
+    }
+
+    /// Where it is while it is not whole.
+    pub(super) fn part(&self, format: &Format) -> PathBuf {
+        durable::beside(&self.place(format), PART)
+    }
+
+    /// Where the ETag of that is.
+    pub(super) fn tag(&self, format: &Format) -> PathBuf {
+        durable::beside(&self.place(format), TAG)
+    }
+
+    /// Makes the folder.
+    pub(super) fn make(&self) -> io::Result<()> {
+        durable::make_folder(&self.folder)
+    }
+
+    /// Whether there is room for so many bytes more.
+    pub(super) fn has_room(&self, bytes: u64) -> bool {
+        // Where it cannot be known, writing will tell.
+        nix::sys::statvfs::statvfs(&self.folder).map_or(true, |disk| {
+            let free = disk.blocks_available().saturating_mul(disk.fragment_size());
+            free >= bytes.saturating_add(RESERVE)
+        })
+    }
+
+    /// Removes what is not wanted; answers how many files that were.
+    pub(super) fn clear(&self, wanted: &[Wanted]) -> io::Result<usize> {
+        let names: HashSet<String> = wanted.iter().map(|wanted| name(&wanted.format)).collect();
+        let mut removed = 0;
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let file = entry.file_name();
+            let file = file.to_string_lossy();
+            let stem = file.trim_end_matches(PART).trim_end_matches(TAG);
+            if !names.contains(stem) {
+                fs::remove_file(entry.path())?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// What a medium's file is called: its SHA-256, or where the house gives none, that of where it comes from.
+fn name(format: &Format) -> String {
+    match is_hash(&format.sha256) {
+        true => format.sha256.to_ascii_lowercase(),
+        false => {
+            let origin = format!("{}\n{}", format.src, format.size);
+            format!("unknown-{}", hex::write(&Sha256::digest(origin)))
+        }
+    }
+}
+
+/// Whether a text is a SHA-256; one that is not never becomes part of a path.
+pub(super) fn is_hash(text: &str) -> bool {
+    hex::read::<32>(text).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn format(src: &str, sha256: &str, size: u64) -> Format {
+        Format {
+            src: src.to_owned(),
+            sha256: sha256.to_owned(),
+            size,
+            mime: None,
+        }
+    }
+
+    #[test]
+    fn only_a_whole_file_is_on_the_shelf() {
+        let state = tempfile::tempdir().expect("a folder");
+        let shelf = Shelf::new(state.path());
+        let wanted = format("/api/v1/media/a", &"ab".repeat(32), 4);
+        assert_eq!(shelf.path(&wanted), None);
+        shelf.make().expect("made");
+        fs::write(shelf.part(&wanted), "four").expect("written");
+        assert_eq!(shelf.path(&wanted), None);
+        fs::write(shelf.place(&wanted), "thr").expect("written");
+        assert_eq!(shelf.path(&wanted), None, "it has another size");
+        fs::write(shelf.place(&wanted), "four").expect("written");
+        assert_eq!(shelf.path(&wanted), Some(shelf.place(&wanted)));
+        let live = format("rtsp://camera/1", "", 0);
+        assert_eq!(shelf.src(&live).as_deref(), Some("rtsp://camera/1"));
+    }
+
+    #[test]
+    fn no_hash_leads_out_of_the_folder() {
+        let shelf = Shelf::new(Path::new("/state"));
+        for sha256 in ["../../etc/passwd", "", "/etc/passwd", &"x".repeat(64)] {
+            let place = shelf.place(&format("/a", sha256, 1));
+            assert_eq!(place.parent(), Some(Path::new("/state/media")));
+            let name = place.file_name().expect("a name").to_string_lossy();
+            assert!(name.starts_with("unknown-"), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_house_sends_a_box_only_where_media_are() {
+        let house: HouseUrl = "https://a.example:8443".parse().expect("an address");
+        let inside = |path: &str| Origin::House(format!("https://a.example:8443{path}"));
+        let world = |url: &str| Origin::World(url.to_owned());
+        for (src, origin) in [
+            ("/api/v1/media/x", inside("/api/v1/media/x")),
+            (
+                "https://a.example:8443/api/v1/media/x?exp=1",
+                inside("/api/v1/media/x?exp=1"),
+            ),
+            (
+                "https://a.example:84433/x",
+                world("https://a.example:84433/x"),
+            ),
+            ("http://cdn.example/x", world("http://cdn.example/x")),
+            (
+                "rtsp://camera/1",
+                Origin::Live("rtsp://camera/1".to_owned()),
+            ),
+            ("file:///etc/passwd", Origin::Nowhere),
+            ("x.mp4", Origin::Nowhere),
+        ] {
+            assert_eq!(Origin::of(src, &house), origin, "{src}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_wanted_goes_with_all_its_files() {
+        let state = tempfile::tempdir().expect("a folder");
+        let shelf = Shelf::new(state.path());
+        shelf.make().expect("made");
+        let (keep, drop) = (
+            format("/a", &"aa".repeat(32), 1),
+            format("/b", &"bb".repeat(32), 1),
+        );
+        for format in [&keep, &drop] {
+            for path in [shelf.place(format), shelf.part(format), shelf.tag(format)] {
+                fs::write(path, "x").expect("written");
+            }
+        }
+        let wanted = [Wanted {
+            item: ItemId::new("i1"),
+            format: keep.clone(),
+        }];
+        assert_eq!(shelf.clear(&wanted).expect("cleared"), 3);
+        assert!(shelf.path(&keep).is_some() && shelf.path(&drop).is_none());
+        assert!(shelf.part(&keep).exists() && shelf.tag(&keep).exists());
+    }
+}

@@ -1,0 +1,486 @@
+//! Real boxes and a house that is made for the tests: pairing, being steered, being cut off, and what is left then.
+
+#![allow(clippy::disallowed_methods)] // The list is for the domain.
+
+#[path = "support/counted/mod.rs"]
+mod counted;
+#[path = "support/fake_house.rs"]
+mod fake_house;
+#[path = "support/player_box.rs"]
+mod player_box;
+
+use std::{fs, path::Path};
+
+use fake_house::{FakeHouse, Wire, hex, spki};
+use player_box::{PlayerBox, Running, until};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+const CERTIFICATE: &str = include_str!("data/house-certificate-1.pem");
+const KEY: &str = include_str!("data/house-key-1.pem");
+const OTHER_CERTIFICATE: &str = include_str!("data/house-certificate-2.pem");
+const OTHER_KEY: &str = include_str!("data/house-key-2.pem");
+
+/// A box and its house.
+struct Pair {
+    player: PlayerBox,
+    house: FakeHouse,
+}
+
+impl Pair {
+    fn new(wire: Wire) -> Self {
+        Self {
+            player: PlayerBox::new(),
+            house: FakeHouse::start(wire),
+        }
+    }
+
+    fn start(&self) -> Running {
+        let url = self.house.url();
+        let daemon = self
+            .player
+            .daemon(&["--mode", "640x360@30", "--house", &url]);
+        Running::start(daemon)
+    }
+
+    /// Ends the daemon as the service manager does.
+    fn end(&self, running: Running) -> Vec<String> {
+        let id = i32::try_from(running.id()).expect("a process id");
+        nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(id),
+            nix::sys::signal::Signal::SIGTERM,
+        )
+        .expect("it runs");
+        let (status, log) = running.end();
+        assert!(status.success(), "{status}: {}", log.join("\n"));
+        log
+    }
+
+    /// Waits for the code on the box, and says yes or no on the house.
+    fn decide(&self, status: &'static str) -> Value {
+        let shown = self.player.wait_for("there is a code", |status| {
+            status["house"]["code"].is_string()
+        });
+        let enrolment = self.house.known().enrolments.last().expect("one").clone();
+        assert_eq!(shown["house"]["code"], enrolment.code);
+        assert_eq!(shown["house"]["check"], json!(enrolment.check));
+        assert_eq!(shown["house"]["linked"], false);
+        // For people to look at.
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pairing-card.png");
+        fs::write(path, self.picture()).expect("written");
+        self.house.decide(status);
+        shown
+    }
+
+    /// A running box that belongs to the house.
+    fn paired(&self) -> Running {
+        let running = self.start();
+        self.decide("approved");
+        self.wait("the box is connected", |status| {
+            status["house"]["online"] == true
+        });
+        running
+    }
+
+    fn wait(&self, what: &str, wanted: impl FnMut(&Value) -> bool) -> Value {
+        self.player.wait_for(what, wanted)
+    }
+
+    /// Makes the house have a playlist of images, whose ids are their files' names.
+    fn exhibit(&self, images: &[&str]) {
+        let mut items = json!({});
+        for (id, name) in (1..).zip(images) {
+            let bytes = fs::read(self.player.image(&format!("{name}.png"), id)).expect("an image");
+            items[name] = json!({
+                "rev": 2, "title": name, "kind": "image", "duration_ms": 1000,
+                "formats": {"source": {
+                    "src": format!("/api/v1/media/{name}.png"), "size": bytes.len(),
+                    "sha256": hex(&Sha256::digest(&bytes)), "mime": "image/png",
+                }},
+            });
+            self.house
+                .known()
+                .media
+                .insert(format!("{name}.png"), bytes);
+        }
+        let images = json!(images);
+        self.house.change(|document| {
+            document["items"] = items;
+            document["playlists"]["p1"] = json!({
+                "rev": 2, "name": "Summer",
+                "montages": [{"id": "m1", "tracks": [{"id": "t1", "screen": "main", "items": images}]}],
+            });
+            document["house"]["playlist"] = json!("p1");
+        });
+    }
+
+    fn set(&self, key: &str, value: Value) {
+        self.house.change(|document| document["house"][key] = value);
+    }
+
+    /// What is on the screen.
+    fn picture(&self) -> Vec<u8> {
+        until("something is shown", || {
+            let output = self.player.ctl(&["screenshot", "-"]);
+            output.status.success().then_some(output.stdout)
+        })
+    }
+
+    /// The folder of media on the box, by names.
+    fn shelf(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.player.path("state/media")).expect("a folder");
+        let names = entries.map(|entry| entry.expect("an entry").file_name());
+        names
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect()
+    }
+}
+
+fn is(state: &str) -> impl Fn(&Value) -> bool {
+    move |status| status["state"] == state
+}
+
+#[test]
+fn a_box_is_paired_steered_and_tells_how_it_is() {
+    let pair = Pair::new(Wire::Plain);
+    let running = pair.paired();
+    let status = pair.wait("the name is the house's", |status| status["name"] != "");
+    assert_eq!(status["house"]["house"], "h1");
+    assert_eq!(status["house"]["screen"], "s1");
+    assert_eq!(status["state"], "idle");
+
+    pair.exhibit(&["waves", "storm"]);
+    let status = pair.wait("the media are here", |status| {
+        status["house"]["media"] == json!({"complete": 2, "total": 2})
+    });
+    assert_eq!(
+        status["state"], "idle",
+        "nobody has said that it starts by itself"
+    );
+    assert_eq!(status["playlist"]["name"], "Summer");
+
+    pair.set("autostart_playlist", json!(true));
+    let status = pair.wait("it plays", is("playing"));
+    assert_eq!(status["settings"]["autostart_playlist"], true);
+    pair.set("autostart_playlist", json!(false));
+    let status = pair.wait("it is told", |status| {
+        status["settings"]["autostart_playlist"] == false
+    });
+    assert_eq!(status["state"], "playing", "what plays goes on");
+
+    pair.house.change(|document| {
+        document["house"]["volume"] = json!(0.25);
+        document["screens"]["s1"]["mute"] = json!(true);
+        document["screens"]["s1"]["name"] = json!("North wall");
+        document["house"]["fit"] = json!("cover");
+    });
+    let status = pair.wait("the name has changed", |status| {
+        status["name"] == "North wall"
+    });
+    assert_eq!(status["settings"]["volume"], 0.25);
+    assert_eq!(status["settings"]["mute"], true);
+    assert_eq!(status["settings"]["fit"], "cover");
+
+    pair.house.command("c1", json!({"command": "pause"}));
+    pair.wait("it stands still", is("paused"));
+    pair.house.command("c1", json!({"command": "play"}));
+    pair.house
+        .command("c2", json!({"command": "goto", "position": "M9T0I0"}));
+    let why = until("the command is answered", || pair.house.outcome("c2"));
+    assert!(why.expect("it cannot be done").contains("M9T0I0"));
+    assert_eq!(
+        pair.player.status()["state"],
+        "paused",
+        "a command is done once"
+    );
+    pair.house.command("c3", json!({"command": "play"}));
+    assert_eq!(until("it is done", || pair.house.outcome("c3")), None);
+    pair.house.command("c4", json!({"command": "identify"}));
+    assert_eq!(until("it is done", || pair.house.outcome("c4")), None);
+    pair.house.command("c5", json!({"command": "dance"}));
+    assert!(until("it is answered", || pair.house.outcome("c5")).is_some());
+    pair.house.command("c6", json!({"command": "screenshot"}));
+    assert_eq!(until("it is done", || pair.house.outcome("c6")), None);
+    let picture = pair
+        .house
+        .known()
+        .pictures
+        .last()
+        .expect("a picture")
+        .clone();
+    assert!(picture.starts_with(b"\xff\xd8\xff"), "a JPEG");
+
+    pair.set("standby", json!(true));
+    let status = pair.wait("the display is off", is("standby"));
+    assert_eq!(status["display"]["power"], "off");
+    until("the house hears of it", || {
+        let known = pair.house.known();
+        let standby = |state: &Value| state["state"] == "standby";
+        known.states.iter().any(standby).then_some(())
+    });
+    assert!(pair.player.ctl(&["display", "on"]).status.success());
+    pair.set("volume", json!(0.5));
+    let status = pair.wait("the volume has changed", |status| {
+        status["settings"]["volume"] == 0.5
+    });
+    assert_eq!(
+        status["display"]["power"], "on",
+        "what a person switched stays"
+    );
+    pair.set("standby", json!(false));
+
+    until("plays are reported", || {
+        let known = pair.house.known();
+        let items: Vec<&Value> = known.plays.iter().map(|play| &play["item"]).collect();
+        (items.contains(&&json!("waves")) && items.contains(&&json!("storm"))).then_some(())
+    });
+    let known = pair.house.known();
+    let seqs = known
+        .plays
+        .iter()
+        .map(|play| play["seq"].as_u64().expect("a number"));
+    let seqs: Vec<u64> = seqs.collect();
+    assert!(seqs.is_sorted_by(|one, other| one < other), "{seqs:?}");
+    assert!(known.plays.iter().all(|play| play["playlist"] == "p1"));
+    let played = |state: &Value| state["state"] == "playing" && state["media"]["complete"] == 2;
+    assert!(known.states.iter().any(played));
+    drop(known);
+    pair.end(running);
+}
+
+#[test]
+fn without_a_network_the_box_starts_from_what_it_last_knew() {
+    let pair = Pair::new(Wire::Plain);
+    let running = pair.paired();
+    pair.exhibit(&["waves"]);
+    pair.set("autostart_playlist", json!(true));
+    pair.wait("it plays", is("playing"));
+    pair.end(running);
+
+    pair.house.cut();
+    let running = pair.start();
+    let status = pair.wait("it plays by itself", is("playing"));
+    assert_eq!(status["house"]["linked"], true);
+    assert_eq!(status["house"]["online"], false);
+    pair.set("autostart_playlist", json!(false));
+    pair.house.mend();
+    let status = pair.wait("it learns what it has missed", |status| {
+        status["settings"]["autostart_playlist"] == false
+    });
+    assert_eq!(status["state"], "playing", "what plays goes on");
+    let plays = until("what was shown meanwhile is reported", || {
+        Some(pair.house.known().plays.clone()).filter(|plays| !plays.is_empty())
+    });
+    assert_eq!(plays[0]["item"], "waves");
+    pair.end(running);
+
+    pair.house.cut();
+    let running = pair.start();
+    let status = pair.wait("it has its playlist", |status| {
+        status["playlist"]["id"] == "p1"
+    });
+    assert_eq!(
+        status["state"], "idle",
+        "it does not start by itself any more"
+    );
+    pair.end(running);
+}
+
+#[test]
+fn a_damaged_cache_is_set_aside_and_a_snapshot_asked_for() {
+    let pair = Pair::new(Wire::Plain);
+    let running = pair.paired();
+    pair.exhibit(&["waves"]);
+    pair.set("autostart_playlist", json!(true));
+    pair.wait("it plays", is("playing"));
+    pair.end(running);
+
+    let path = pair.player.path("state/environment.json");
+    let whole = fs::read_to_string(&path).expect("a cache");
+    fs::write(&path, whole.replace("Summer", "Winter")).expect("written");
+    let running = pair.start();
+    pair.wait("it plays again", is("playing"));
+    let hello = pair.house.known().hellos.last().expect("a hello").clone();
+    assert_eq!(
+        (&hello["epoch"], &hello["rev"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert!(
+        pair.player
+            .path("state/environment.json.damaged-1")
+            .exists()
+    );
+    let log = pair.end(running);
+    let told = log
+        .iter()
+        .any(|line| line.contains("environment.json.damaged-1"));
+    assert!(told, "{}", log.join("\n"));
+    assert_eq!(fs::read_to_string(&path).expect("a cache"), whole);
+}
+
+#[test]
+fn a_box_that_is_taken_off_the_list_plays_on_and_can_be_paired_again() {
+    let pair = Pair::new(Wire::Plain);
+    let running = pair.paired();
+    pair.exhibit(&["waves"]);
+    pair.set("autostart_playlist", json!(true));
+    pair.wait("it plays", is("playing"));
+    pair.house.revoke();
+    let status = pair.wait("it is told", |status| status["house"]["linked"] == false);
+    assert!(
+        status["house"]["problem"]
+            .as_str()
+            .expect("why")
+            .contains("off its list")
+    );
+    assert_eq!(status["state"], "playing");
+    pair.end(running);
+
+    let running = pair.start();
+    pair.wait("it still plays what it has", is("playing"));
+    assert_eq!(
+        pair.house.known().enrolments.len(),
+        1,
+        "it does not ask by itself"
+    );
+    let art = pair.picture();
+    let output = pair.player.ctl(&["pair"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{output:?}");
+    let status = pair.decide("approved");
+    for key in ["code", "check"] {
+        let wanted = status["house"][key].as_str().expect("text");
+        assert!(text.contains(wanted), "{text}");
+    }
+    assert_eq!(status["state"], "playing");
+    assert_ne!(pair.picture(), art, "the code lies over what plays");
+    pair.wait("it is connected", |status| {
+        status["house"]["online"] == true
+    });
+    assert_eq!(pair.player.status()["house"]["screen"], "s2");
+    until("the code goes", || (pair.picture() == art).then_some(()));
+
+    assert!(pair.player.ctl(&["unpair"]).status.success());
+    let status = pair.wait("it plays nothing", |status| {
+        status["state"] == "idle" && status["house"]["linked"] == false
+    });
+    assert_eq!(status["playlist"], Value::Null);
+    pair.end(running);
+}
+
+#[test]
+fn a_box_that_is_refused_plays_its_own_playlist_and_asks_no_more() {
+    let pair = Pair::new(Wire::Plain);
+    pair.player.image("own.png", 7);
+    let playlist = pair.player.playlist(&["own.png"]);
+    let url = pair.house.url();
+    let daemon = pair.player.daemon(&[
+        "--mode",
+        "640x360@30",
+        "--house",
+        &url,
+        "--playlist",
+        &playlist.to_string_lossy(),
+    ]);
+    let running = Running::start(daemon);
+    pair.decide("refused");
+    let status = pair.wait("it is told", |status| {
+        status["house"]["problem"].is_string()
+    });
+    assert!(
+        status["house"]["problem"]
+            .as_str()
+            .expect("why")
+            .contains("refused")
+    );
+    assert_eq!(status["state"], "playing");
+    assert_eq!(status["house"]["code"], Value::Null);
+    assert_eq!(pair.house.known().enrolments.len(), 1);
+    pair.end(running);
+}
+
+#[test]
+fn a_medium_comes_in_parts_and_counts_only_when_it_is_whole() {
+    let pair = Pair::new(Wire::Plain);
+    let running = pair.paired();
+    pair.house.known().cuts = vec![1000, 500];
+    pair.exhibit(&["waves"]);
+    pair.wait("the medium is here", |status| {
+        status["house"]["media"]["complete"] == 1
+    });
+    let bytes = pair.house.known().media["waves.png"].clone();
+    assert_eq!(pair.shelf(), [hex(&Sha256::digest(&bytes))]);
+    let kept = fs::read(pair.player.path("state/media").join(&pair.shelf()[0]));
+    assert_eq!(kept.expect("the file"), bytes);
+    let tag = Some("\"waves.png-1\"".to_owned());
+    let range = |from: usize| (Some(format!("bytes={from}-")), tag.clone());
+    assert_eq!(
+        pair.house.known().ranges,
+        [(None, None), range(1000), range(1500)]
+    );
+
+    // One that comes as something else never counts.
+    let mut bad = bytes.clone();
+    bad[100] ^= 1;
+    pair.house.known().media.insert("storm.png".to_owned(), bad);
+    let (size, sha256) = (bytes.len(), "12".repeat(32));
+    pair.house.change(|document| {
+        document["items"]["storm"] = document["items"]["waves"].clone();
+        document["items"]["storm"]["formats"]["source"] =
+            json!({"src": "/api/v1/media/storm.png", "size": size, "sha256": sha256});
+        let tracks = &mut document["playlists"]["p1"]["montages"][0]["tracks"];
+        tracks[0]["items"] = json!(["storm", "waves"]);
+    });
+    let bad = until("it was tried twice", || {
+        let lines = running.log();
+        let line = lines.iter().find(|line| line.contains("its SHA-256 is"));
+        let tried = pair.house.known().ranges.len() >= 5;
+        line.cloned().filter(|_| tried)
+    });
+    assert!(bad.contains("121212"), "{bad}");
+    let status = pair.player.status();
+    assert_eq!(status["house"]["media"], json!({"complete": 1, "total": 2}));
+
+    // What no playlist has any more goes at the next start.
+    pair.house.change(|document| {
+        let tracks = &mut document["playlists"]["p1"]["montages"][0]["tracks"];
+        tracks[0]["items"] = json!(["storm"]);
+    });
+    pair.wait("it is told", |status| {
+        status["house"]["media"]["complete"] == 0
+    });
+    pair.end(running);
+    let running = pair.start();
+    let gone = hex(&Sha256::digest(&bytes));
+    until("it is removed", || {
+        (!pair.shelf().contains(&gone)).then_some(())
+    });
+    pair.end(running);
+}
+
+#[test]
+fn a_house_with_a_certificate_of_its_own_is_known_by_its_key() {
+    let pair = Pair::new(Wire::tls(CERTIFICATE, KEY));
+    let running = pair.paired();
+    let seen = pair.house.known().enrolments[0].spki.clone();
+    assert_eq!(seen, Some(hex(&spki(CERTIFICATE))));
+    pair.exhibit(&["waves"]);
+    pair.set("autostart_playlist", json!(true));
+    pair.wait("it plays", is("playing"));
+    pair.end(running);
+
+    pair.house.rewire(Wire::tls(OTHER_CERTIFICATE, OTHER_KEY));
+    let connections = pair.house.known().hellos.len();
+    let running = pair.start();
+    let status = pair.wait("somebody else is not believed", |status| {
+        status["house"]["problem"].is_string()
+    });
+    assert_eq!(status["house"]["online"], false);
+    pair.wait("it plays what it has", is("playing"));
+    assert_eq!(pair.house.known().hellos.len(), connections);
+    pair.house.rewire(Wire::tls(CERTIFICATE, KEY));
+    pair.wait("the house is back", |status| {
+        status["house"]["online"] == true
+    });
+    pair.end(running);
+}
