@@ -5,7 +5,7 @@
 //!
 //! - [`domain`]: pure rules. No clock, file, socket, thread or random number.
 //! - adapters: [`os`], [`gst`], [`kms`], [`picture`], [`control`], [`control_server`]. They import the domain and [`os`] only.
-//! - adapters of the house server: [`db`], [`web`]; of the box's way to it: [`net`].
+//! - adapters of the house server: [`db`], [`blob`], [`web`]; of the box's way to it: [`net`]; of both: [`logging`].
 //! - apps: [`player`], [`ctl`], [`house`]. One owner loop each.
 
 #![warn(clippy::all)]
@@ -13,6 +13,8 @@
 
 pub mod domain;
 
+#[cfg(feature = "house")]
+pub mod blob;
 #[cfg(feature = "control")]
 pub mod control;
 #[cfg(feature = "player")]
@@ -27,6 +29,8 @@ pub mod gst;
 pub mod house;
 #[cfg(feature = "player")]
 pub mod kms;
+#[cfg(any(feature = "player", feature = "house"))]
+pub mod logging;
 #[cfg(feature = "player")]
 pub mod net;
 #[cfg(feature = "player")]

@@ -8,7 +8,6 @@ mod doctor;
 pub mod gauges;
 pub mod head;
 pub mod loader;
-mod logging;
 pub mod mixer;
 pub mod pictures;
 pub mod presenter;

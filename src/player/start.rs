@@ -47,7 +47,6 @@ use crate::{
         gauges::Gauges,
         head::Waste,
         loader::Loader,
-        logging,
         mixer::{self, Listener, Mixer, Overflow},
         presenter::{self, Presenter, Surroundings},
         sound,
@@ -103,7 +102,7 @@ fn run(args: &Args) -> Result<(), Failed> {
         status: BROKEN,
     };
     let (settings, playlist) = read(args).map_err(bad)?;
-    logging::init(settings.log_level.filter());
+    crate::logging::init(settings.log_level.filter());
     let bell = Doorbell::new()
         .context("making an eventfd")
         .map_err(broken)?;

@@ -129,6 +129,21 @@ impl Upkeep for Postgres {
         Ok(epoch)
     }
 
+    async fn secret(&self, name: &str, fresh: &str) -> Result<String, StoreError> {
+        let mut tx = self.begin().await?;
+        sqlx::query("INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+            .bind(name)
+            .bind(fresh)
+            .execute(&mut *tx)
+            .await?;
+        let kept = sqlx::query_scalar("SELECT value FROM secrets WHERE name = $1")
+            .bind(name)
+            .fetch_one(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(kept)
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         let read_only: bool = sqlx::query_scalar("SELECT pg_is_in_recovery()")
             .fetch_one(&self.pool)

@@ -171,6 +171,19 @@ impl Devices for Sqlite {
         Ok(())
     }
 
+    async fn open_enrolment(&self, id: &str, now: i64) -> Result<Option<Enrolment>, StoreError> {
+        let enrolment: Option<rows::EnrolmentRow> = sqlx::query_as(
+            "SELECT id, code, secret_hash, device_key, name, version, outputs, box_commit,
+                    box_nonce, server_nonce, spki, status, house, screen, made, expires
+             FROM enrolments WHERE id = $1 AND status = 'open' AND expires > $2",
+        )
+        .bind(id)
+        .bind(now)
+        .fetch_optional(&self.readers)
+        .await?;
+        enrolment.map(rows::enrolment).transpose()
+    }
+
     async fn enrolment_by_code(
         &self,
         code: &str,

@@ -179,6 +179,21 @@ impl Upkeep for Sqlite {
         Ok(epoch)
     }
 
+    async fn secret(&self, name: &str, fresh: &str) -> Result<String, StoreError> {
+        let mut tx = self.begin().await?;
+        sqlx::query("INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+            .bind(name)
+            .bind(fresh)
+            .execute(&mut *tx)
+            .await?;
+        let kept = sqlx::query_scalar("SELECT value FROM secrets WHERE name = $1")
+            .bind(name)
+            .fetch_one(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(kept)
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         // Takes the lock for writing and gives it back.
         self.begin().await?.rollback().await?;

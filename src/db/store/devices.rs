@@ -193,6 +193,9 @@ pub trait Devices: Send + Sync + 'static {
         now: i64,
     ) -> Result<Option<Enrolment>, StoreError>;
 
+    /// The enrolment with this id, if it is open and has not expired by `now`.
+    async fn open_enrolment(&self, id: &str, now: i64) -> Result<Option<Enrolment>, StoreError>;
+
     /// Keeps the nonce that the box reveals; the same one again is no error.
     ///
     /// # Errors

@@ -17,6 +17,9 @@ pub trait Upkeep: Send + Sync + 'static {
     /// Begins another epoch and answers its name. Everybody is told [`News::Lost`].
     async fn new_epoch(&self) -> Result<String, StoreError>;
 
+    /// A secret that all servers of the database share: the one of this name, or `fresh`, which is kept from then on.
+    async fn secret(&self, name: &str, fresh: &str) -> Result<String, StoreError>;
+
     /// Whether the database answers and can be written.
     async fn ping(&self) -> Result<(), StoreError>;
 

@@ -50,6 +50,29 @@ impl History {
         }
     }
 
+    /// Remembers a change that led to the revision that the history begins with, or to the one that was recalled
+    /// before: they are told from the newest to the oldest. One that does not fit is not taken, and answered with
+    /// false; then nothing older can be.
+    pub fn recall(
+        &mut self,
+        base: Revision,
+        rev: Revision,
+        patch: Value,
+        sha256: DocumentHash,
+    ) -> bool {
+        let oldest = self.steps.front().map_or(self.rev, |step| step.base);
+        if rev != oldest || base >= rev || self.steps.len() >= MAX_PATCHES {
+            return false;
+        }
+        let frame = Frame::from(&self.patch(base, rev, patch, sha256));
+        if self.bytes + frame.as_str().len() > MAX_PATCH_BYTES {
+            return false;
+        }
+        self.bytes += frame.as_str().len();
+        self.steps.push_front(Step { base, frame });
+        true
+    }
+
     /// The epoch.
     pub fn epoch(&self) -> &Epoch {
         &self.epoch

@@ -132,6 +132,10 @@ CREATE TABLE public.resources (
     rev bigint NOT NULL,
     body text NOT NULL COLLATE pg_catalog."C"
 );
+CREATE TABLE public.secrets (
+    name text NOT NULL,
+    value text NOT NULL
+);
 CREATE TABLE public.sessions (
     token_hash text NOT NULL COLLATE pg_catalog."C",
     member text NOT NULL COLLATE pg_catalog."C",
@@ -161,7 +165,7 @@ CREATE TABLE public.users (
     password_hash text NOT NULL COLLATE pg_catalog."C",
     made bigint NOT NULL
 );
-INSERT INTO public._sqlx_migrations VALUES (1, 'first', '2026-11-25 23:14:26.354981+00', true, '\x283ef069423de3ec4bd93aaf701c6296e185fdaeadaef68eca93b4c5076ed4c658e68b8e2f674838610763ec5ca4c2e8', 218443009);
+INSERT INTO public._sqlx_migrations VALUES (1, 'first', '2026-11-26 00:23:36.051357+00', true, '\x5cd50ff3a1f96163f1afb9eaebdeffa80f1f75ee503f3e0f31c24f366ecf76fa97d32b39d7755e6720cf025221cd58cb', 60272583);
 INSERT INTO public.alerts VALUES ('h1', '{"email":[]}');
 INSERT INTO public.api_tokens VALUES ('t1', 'hash', 'tool', NULL, 'h1', 'viewer', 1800000000000, 1800000000001, NULL);
 INSERT INTO public.changes VALUES ('h1', 2, 1, '{"house":{"rev":2}}', '0000000000000000000000000000000000000000000000000000000000000002', 'user:u1', 1800000000002);
@@ -173,7 +177,7 @@ INSERT INTO public.enrolments VALUES ('e2', 'CODE-e2', 'secret-e2', 'key-e2', 'p
 INSERT INTO public.houses VALUES ('h1', 3);
 INSERT INTO public.media VALUES ('waves.mp4', 'h1', 'abababababababababababababababababababababababababababababababab', 12345, 'video/mp4', 1800000000000);
 INSERT INTO public.memberships VALUES ('u1', 'h1', 'owner');
-INSERT INTO public.meta VALUES (1, '87148ccd-75f8-463f-949e-21c74ed12144');
+INSERT INTO public.meta VALUES (1, 'e0473b71-bba5-461b-bcfc-beb6799d715e');
 INSERT INTO public.plays VALUES ('s1', 1, 1800000000000, 'h1', 'main', NULL, 'i1', 9800);
 INSERT INTO public.reports VALUES ('s1', 'h1', '{"state":"playing"}', 1800000000000, true, false);
 INSERT INTO public.resources VALUES ('h1', 'house', 'h1', 1, '{"name":"L''été","volume":0.8}');
@@ -218,6 +222,8 @@ ALTER TABLE ONLY public.reports
     ADD CONSTRAINT reports_pkey PRIMARY KEY (screen);
 ALTER TABLE ONLY public.resources
     ADD CONSTRAINT resources_pkey PRIMARY KEY (house, kind, id);
+ALTER TABLE ONLY public.secrets
+    ADD CONSTRAINT secrets_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (token_hash);
 ALTER TABLE ONLY public.setup_links

@@ -6,6 +6,12 @@ CREATE TABLE meta (
     epoch TEXT COLLATE "C" NOT NULL
 );
 
+-- What all servers of the database share, as the key by which boxes know their house again.
+CREATE TABLE secrets (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+);
+
 CREATE TABLE houses (
     id TEXT COLLATE "C" PRIMARY KEY,
     rev BIGINT NOT NULL

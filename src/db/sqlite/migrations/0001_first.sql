@@ -7,6 +7,12 @@ CREATE TABLE meta (
     epoch TEXT NOT NULL
 ) STRICT;
 
+-- What all servers of the database share, as the key by which boxes know their house again.
+CREATE TABLE secrets (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE houses (
     id TEXT PRIMARY KEY,
     rev INTEGER NOT NULL

@@ -1,0 +1,136 @@
+//! What is done at the command line, beside a server that runs or without one.
+
+use std::io::{Read, Write, stdin, stdout};
+
+use anyhow::{Context, bail};
+
+use crate::{
+    db::{self, SetupLink, StoreError},
+    house::args::{Place, Role, Task, TokenTask},
+    web::{clock, members::new_token, secrets, sign_in::checked_password},
+};
+
+/// How long a set-up link is good: a day.
+const LINK_MS: i64 = 24 * 3600 * 1000;
+
+/// Does a task.
+pub async fn run(task: Task) -> anyhow::Result<()> {
+    match task {
+        Task::Token { task } => token(task).await,
+        Task::SetupLink { place } => {
+            let store = open(&place).await?;
+            let token = setup_link(store.as_ref()).await?;
+            writeln!(stdout(), "/setup?token={token}")?;
+            Ok(())
+        }
+        Task::Password { email, place } => {
+            let store = open(&place).await?;
+            let Some(mut user) = store.user_by_email(&email).await? else {
+                bail!("nobody has the address {email}");
+            };
+            let mut password = String::new();
+            stdin()
+                .read_to_string(&mut password)
+                .context("reading the password")?;
+            let password = password.trim_end_matches(['\r', '\n']);
+            checked_password(password)
+                .map_err(|problem| anyhow::anyhow!("{}", problem.detail()))?;
+            user.password_hash = secrets::hash_password(password);
+            store.update_user(&user).await?;
+            store.delete_sessions_of(&user.id).await?;
+            Ok(())
+        }
+        Task::NewEpoch { place } => {
+            open(&place).await?.new_epoch().await?;
+            Ok(())
+        }
+        Task::Backup { file, place } => {
+            if file.exists() {
+                bail!("{} is there already: name another file", file.display());
+            }
+            open(&place)
+                .await?
+                .backup(&file)
+                .await
+                .context("writing the backup")
+        }
+        Task::Restore { file, place } => {
+            let old = db::restore(&file, &place.database())
+                .await
+                .context("restoring")?;
+            if let Some(old) = old {
+                writeln!(stdout(), "The database of before is {}.", old.display())?;
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn token(task: TokenTask) -> anyhow::Result<()> {
+    match task {
+        TokenTask::Create {
+            role,
+            name,
+            house,
+            place,
+        } => {
+            let store = open(&place).await?;
+            let (token, secret) = new_token(&name, role.stored(), house, None);
+            store.create_api_token(&token).await?;
+            writeln!(stdout(), "{secret}")?;
+        }
+        TokenTask::List { place } => {
+            for token in open(&place).await?.api_tokens(None).await? {
+                let state = match token.revoked {
+                    Some(_) => "revoked",
+                    None => "good",
+                };
+                let made = clock::written(token.made);
+                writeln!(
+                    stdout(),
+                    "{}  {}  {made}  {state}  {}",
+                    token.id,
+                    token.role,
+                    token.name
+                )?;
+            }
+        }
+        TokenTask::Revoke { id, place } => {
+            let store = open(&place).await?;
+            match store.revoke_api_token(&id, clock::now_ms()).await {
+                Err(StoreError::NotFound { .. }) => bail!("there is no token {id} that is good"),
+                done => done?,
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn open(place: &Place) -> anyhow::Result<std::sync::Arc<dyn db::Store>> {
+    let folder = place.folder();
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    db::open(&place.database())
+        .await
+        .context("opening the database")
+}
+
+/// Makes a set-up link; answers its token.
+pub async fn setup_link(store: &dyn db::Store) -> anyhow::Result<String> {
+    let token = secrets::secret();
+    let link = SetupLink {
+        token_hash: secrets::hash(&token),
+        expires: clock::now_ms() + LINK_MS,
+    };
+    store.create_setup_link(&link).await?;
+    Ok(token)
+}
+
+impl Role {
+    fn stored(self) -> db::Role {
+        match self {
+            Role::Owner => db::Role::Owner,
+            Role::Editor => db::Role::Editor,
+            Role::Viewer => db::Role::Viewer,
+        }
+    }
+}

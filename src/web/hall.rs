@@ -1,0 +1,630 @@
+//! One house that somebody is connected to or has asked for, with its document in memory.
+//!
+//! A hall is the one place where a house is changed and told: an edit is made on the document in memory, committed to
+//! the store against the revision that it builds on, and only then taken over and told to every guest. Where another
+//! server that shares the database was faster, the document is read again and the edit made anew.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    db::{Change, ChangeRow, CommandRow, Enrolment, ReportRow, Store, StoreError, Stored, Write},
+    domain::{
+        house::{Edit, EditError, Editor, Kind, edit},
+        ids::{CommandId, DocumentHash, Epoch, HouseScreenId, Revision, ScreenName},
+        protocol::sync::{CommandFrame, Frame, HouseCommand, Message},
+        session::History,
+    },
+    web::{
+        clock,
+        problem::{Class, Problem},
+        screens::report_json,
+        secrets,
+    },
+};
+
+/// How often an edit is made anew because somebody else was faster.
+const TRIES: u32 = 16;
+/// How many words may wait for one guest; a slow one loses reports, never the document.
+const MAILBOX: usize = 64;
+
+/// One house.
+pub struct Hall {
+    id: String,
+    store: Arc<dyn Store>,
+    history: RwLock<History>,
+    revision: watch::Sender<Revision>,
+    writing: tokio::sync::Mutex<()>,
+    guests: Mutex<HashMap<u64, Door>>,
+    next_guest: AtomicU64,
+    waiting: Mutex<HashMap<String, oneshot::Sender<Option<String>>>>,
+    live: Mutex<HashMap<String, Live>>,
+}
+
+/// Who is connected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Guest {
+    /// The box of a screen.
+    Box(String),
+    /// A page or a program, by its name.
+    Page(String),
+}
+
+/// A word for one guest.
+#[derive(Clone, Debug)]
+pub enum Word {
+    /// A command for a box.
+    Command(CommandFrame),
+    /// What a screen has said, for pages.
+    Tell(Frame),
+    /// Whether the guest may still be here is to be looked at again.
+    Recheck,
+    /// The guest may no longer be here.
+    Leave,
+}
+
+struct Door {
+    guest: Guest,
+    mailbox: mpsc::Sender<Word>,
+}
+
+/// What a screen has said last.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Live {
+    /// Its state; nothing before its first report.
+    pub state: Option<Value>,
+    /// When it was last heard, in milliseconds since 1970.
+    pub seen: i64,
+    /// Whether it is connected.
+    pub online: bool,
+}
+
+/// A guest's place; it is left when this is dropped.
+pub struct Place {
+    hall: Arc<Hall>,
+    number: u64,
+    /// The words for the guest.
+    pub words: mpsc::Receiver<Word>,
+    /// The house's revision, as it changes.
+    pub revision: watch::Receiver<Revision>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        locked(&self.hall.guests).remove(&self.number);
+    }
+}
+
+fn locked<T>(lock: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(|broken| broken.into_inner())
+}
+
+/// A house as it is stored, as a document.
+fn read(stored: Stored) -> (Epoch, Revision, Value) {
+    let resources = stored.resources.into_iter().filter_map(|resource| {
+        let kind = Kind::named(&resource.kind)?;
+        Some((kind, resource.id, resource.body))
+    });
+    let rev = revision(stored.rev);
+    (Epoch::new(stored.epoch), rev, edit::document(resources))
+}
+
+/// Resources as the store has them.
+pub fn stored_writes(edit: &Edit) -> Vec<Write> {
+    let writes = edit.writes.iter().map(|write| Write {
+        kind: write.kind.name().to_owned(),
+        id: write.id.clone(),
+        body: write.body.clone(),
+    });
+    writes.collect()
+}
+
+fn revision(stored: i64) -> Revision {
+    Revision(u64::try_from(stored).unwrap_or_default())
+}
+
+fn stored_rev(rev: Revision) -> i64 {
+    i64::try_from(rev.0).unwrap_or(i64::MAX)
+}
+
+impl Hall {
+    /// A house as it is stored, with what its screens have said last.
+    pub(super) fn new(
+        id: &str,
+        store: Arc<dyn Store>,
+        stored: Stored,
+        changes: Vec<ChangeRow>,
+        reports: Vec<ReportRow>,
+    ) -> Self {
+        let live = reports.into_iter().map(|row| {
+            let live = Live {
+                state: row.state,
+                seen: row.seen,
+                online: row.online,
+            };
+            (row.screen, live)
+        });
+        let (epoch, rev, document) = read(stored);
+        let mut history = History::new(epoch, rev, document);
+        for change in changes.into_iter().rev() {
+            let hash = DocumentHash::new(change.sha256);
+            let (base, rev) = (revision(change.base_rev), revision(change.rev));
+            if !history.recall(base, rev, change.patch, hash) {
+                break;
+            }
+        }
+        Self {
+            id: id.to_owned(),
+            store,
+            revision: watch::channel(history.rev()).0,
+            history: RwLock::new(history),
+            writing: tokio::sync::Mutex::default(),
+            guests: Mutex::default(),
+            next_guest: AtomicU64::new(0),
+            waiting: Mutex::default(),
+            live: Mutex::new(live.collect()),
+        }
+    }
+
+    /// How many boxes and pages are here.
+    pub(super) fn guests(&self) -> (usize, usize) {
+        let guests = locked(&self.guests);
+        let boxes = guests
+            .values()
+            .filter(|door| matches!(door.guest, Guest::Box(_)));
+        let boxes = boxes.count();
+        (boxes, guests.len() - boxes)
+    }
+
+    /// The house's id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The house's name.
+    pub fn name(&self) -> String {
+        let history = self
+            .history
+            .read()
+            .unwrap_or_else(|broken| broken.into_inner());
+        let name = history.document()["house"]["name"].as_str();
+        name.unwrap_or_default().to_owned()
+    }
+
+    /// Looks at the history.
+    pub fn with_history<T>(&self, look: impl FnOnce(&History) -> T) -> T {
+        look(
+            &self
+                .history
+                .read()
+                .unwrap_or_else(|broken| broken.into_inner()),
+        )
+    }
+
+    /// The whole document.
+    pub fn document(&self) -> Value {
+        self.with_history(|history| Value::clone(history.document()))
+    }
+
+    /// The whole document and its revision.
+    pub fn document_and_rev(&self) -> (Value, u64) {
+        self.with_history(|history| (Value::clone(history.document()), history.rev().0))
+    }
+
+    /// One resource, with its id.
+    pub fn resource(&self, kind: Kind, id: &str) -> Result<Value, Problem> {
+        self.with_history(|history| resource(history.document(), kind, id))
+    }
+
+    /// All resources of a kind, with their ids.
+    pub fn resources(&self, kind: Kind) -> Vec<Value> {
+        self.with_history(|history| {
+            let found = edit::resources(history.document()).into_iter();
+            let found = found.filter(|(found, ..)| *found == kind);
+            found.map(|(_, id, body)| with_id(body, id)).collect()
+        })
+    }
+
+    /// Adds a resource; answers it.
+    pub async fn create(
+        &self,
+        kind: Kind,
+        id: &str,
+        body: Value,
+        by: &str,
+    ) -> Result<Value, Problem> {
+        let edit = self
+            .edit(by, |editor| Ok(editor.create(kind, id, &body)?))
+            .await?;
+        resource(&edit.document, kind, id)
+    }
+
+    /// Changes a resource that is at the expected revision; answers it.
+    pub async fn change(
+        &self,
+        kind: Kind,
+        id: &str,
+        patch: Value,
+        expected: Option<u64>,
+        by: &str,
+    ) -> Result<Value, Problem> {
+        let change = |editor: Editor<'_>| {
+            check(editor.document, kind, id, expected)?;
+            Ok(editor.change(kind, id, &patch)?)
+        };
+        let edit = self.edit(by, change).await?;
+        resource(&edit.document, kind, id)
+    }
+
+    /// Removes a resource that is at the expected revision.
+    pub async fn remove(
+        &self,
+        kind: Kind,
+        id: &str,
+        expected: Option<u64>,
+        by: &str,
+    ) -> Result<(), Problem> {
+        let remove = |editor: Editor<'_>| {
+            check(editor.document, kind, id, expected)?;
+            Ok(editor.remove(kind, id)?)
+        };
+        self.edit(by, remove).await.map(drop)
+    }
+
+    /// Whether the document has just these outputs of a box already; far cheaper than an edit that changes nothing.
+    pub fn has_outputs(&self, screen: &str, outputs: &[ScreenName]) -> bool {
+        self.with_history(|history| {
+            let known = history.document()["screens"][screen]["outputs"].as_array();
+            known.is_some_and(|known| {
+                let same = known
+                    .iter()
+                    .zip(outputs)
+                    .all(|(known, output)| known == output.as_str());
+                known.len() == outputs.len() && same
+            })
+        })
+    }
+
+    /// Notes the outputs that a box says it has.
+    pub async fn outputs(&self, screen: &str, outputs: &[ScreenName]) -> Result<(), Problem> {
+        let id = HouseScreenId::new(screen);
+        let by = format!("screen {screen}");
+        let edit = self
+            .edit(&by, |editor| Ok(editor.outputs(&id, outputs)?))
+            .await;
+        edit.map(drop)
+    }
+
+    /// Lets a box in: its screen and its device come into being together.
+    pub async fn admit(
+        &self,
+        enrolment: &Enrolment,
+        screen: &str,
+        name: &str,
+        by: &str,
+    ) -> Result<(), Problem> {
+        let id = HouseScreenId::new(screen);
+        let outputs: Vec<ScreenName> = enrolment.outputs.iter().map(ScreenName::new).collect();
+        let _turn = self.writing.lock().await;
+        for _ in 0..TRIES {
+            let (edit, base) = self.make(&|editor: Editor<'_>| {
+                let known = edit::resource(editor.document, Kind::Screen, screen).is_some();
+                Ok(match known {
+                    true => editor.outputs(&id, &outputs)?,
+                    false => editor.enrol(&id, name, &outputs)?,
+                })
+            })?;
+            let change = change_row(&edit, by);
+            let now = clock::now_ms();
+            let approved = self
+                .store
+                .approve_enrolment(&enrolment.id, &self.id, screen, now, base, &change)
+                .await;
+            match approved {
+                Ok(()) => {
+                    self.take(edit);
+                    return Ok(());
+                }
+                // Either the house has changed, which is mended by reading it again, or the code is used up.
+                Err(StoreError::Conflict) if self.is_behind(base).await? => {}
+                Err(StoreError::Conflict) => {
+                    let detail = "this code is used already or too old: the box shows a new one";
+                    return Err(Problem::new(Class::Gone, detail));
+                }
+                Err(err) => return Err(err.into()),
+            }
+        }
+        Err(StoreError::Conflict.into())
+    }
+
+    async fn is_behind(&self, base: i64) -> Result<bool, Problem> {
+        self.refresh().await?;
+        Ok(self.with_history(|history| stored_rev(history.rev()) != base))
+    }
+
+    async fn edit(
+        &self,
+        by: &str,
+        make: impl Fn(Editor<'_>) -> Result<Edit, Problem> + Send + Sync,
+    ) -> Result<Edit, Problem> {
+        let _turn = self.writing.lock().await;
+        for _ in 0..TRIES {
+            let (edit, base) = self.make(&make)?;
+            if edit.writes.is_empty() {
+                return Ok(edit);
+            }
+            let change = change_row(&edit, by);
+            match self.store.commit(&self.id, base, &change).await {
+                Ok(()) => {
+                    self.take(edit.clone());
+                    return Ok(edit);
+                }
+                Err(StoreError::Conflict) => drop(self.refresh().await?),
+                Err(err) => return Err(err.into()),
+            }
+        }
+        Err(StoreError::Conflict.into())
+    }
+
+    fn make(
+        &self,
+        make: &(impl Fn(Editor<'_>) -> Result<Edit, Problem> + ?Sized),
+    ) -> Result<(Edit, i64), Problem> {
+        self.with_history(|history| {
+            let edit = make(Editor {
+                document: history.document(),
+                rev: history.rev(),
+                is_time_zone: &clock::is_time_zone,
+            })?;
+            Ok((edit, stored_rev(history.rev())))
+        })
+    }
+
+    /// Takes an edit of ours over that is stored, and tells it.
+    fn take(&self, edit: Edit) {
+        let mut history = self
+            .history
+            .write()
+            .unwrap_or_else(|broken| broken.into_inner());
+        let (rev, document) = (edit.rev, edit.document.clone());
+        // The store's news may have been faster, or may have been ahead by somebody else's edit.
+        if !history.take(edit) {
+            history.catch_up(rev, document);
+        }
+        self.revision.send_replace(history.rev());
+    }
+
+    /// Reads what others have changed; whether the house is still there.
+    pub async fn refresh(&self) -> Result<bool, StoreError> {
+        let Some(stored) = self.store.load(&self.id).await? else {
+            return Ok(false);
+        };
+        let (epoch, rev, document) = read(stored);
+        let mut history = self
+            .history
+            .write()
+            .unwrap_or_else(|broken| broken.into_inner());
+        match *history.epoch() == epoch {
+            true => history.catch_up(rev, document),
+            false => history.restore(epoch, rev, document),
+        }
+        self.revision.send_replace(history.rev());
+        Ok(true)
+    }
+
+    /// Lets a guest in.
+    pub fn enter(self: &Arc<Self>, guest: Guest) -> Place {
+        let number = self.next_guest.fetch_add(1, Ordering::Relaxed);
+        let (mailbox, words) = mpsc::channel(MAILBOX);
+        if let Guest::Box(screen) = &guest {
+            // A box has one connection: an older one is a dead one that nobody has noticed yet.
+            self.tell_box(screen, Word::Leave);
+        }
+        locked(&self.guests).insert(number, Door { guest, mailbox });
+        Place {
+            hall: Arc::clone(self),
+            number,
+            words,
+            revision: self.revision.subscribe(),
+        }
+    }
+
+    /// Whether a screen's box is connected to this process.
+    pub fn is_here(&self, screen: &str) -> bool {
+        let guests = locked(&self.guests);
+        guests
+            .values()
+            .any(|door| matches!(&door.guest, Guest::Box(own) if own == screen))
+    }
+
+    pub(super) fn tell_all(&self, word: &Word) {
+        for door in locked(&self.guests).values() {
+            let _ = door.mailbox.try_send(word.clone());
+        }
+    }
+
+    pub(super) fn tell_box(&self, screen: &str, word: Word) -> bool {
+        let guests = locked(&self.guests);
+        let door = guests
+            .values()
+            .find(|door| matches!(&door.guest, Guest::Box(own) if own == screen));
+        door.is_some_and(|door| door.mailbox.try_send(word).is_ok())
+    }
+
+    /// Passes on to pages what a screen has said.
+    pub fn tell_pages(&self, frame: &Frame) {
+        for door in locked(&self.guests).values() {
+            if matches!(door.guest, Guest::Page(_)) {
+                let _ = door.mailbox.try_send(Word::Tell(frame.clone()));
+            }
+        }
+    }
+
+    /// Whether pages are here.
+    pub fn has_pages(&self) -> bool {
+        let guests = locked(&self.guests);
+        guests
+            .values()
+            .any(|door| matches!(door.guest, Guest::Page(_)))
+    }
+
+    /// What every screen has said last.
+    pub fn live(&self) -> HashMap<String, Live> {
+        locked(&self.live).clone()
+    }
+
+    /// Notes what a screen has said.
+    pub fn note(&self, screen: &str, live: Live) {
+        let mut all = locked(&self.live);
+        let state = live
+            .state
+            .or_else(|| all.get(screen).and_then(|before| before.state.clone()));
+        all.insert(screen.to_owned(), Live { state, ..live });
+    }
+
+    /// Another server, or nobody, has heard of a screen.
+    pub(super) fn hear_of(&self, row: ReportRow) {
+        let live = Live {
+            state: row.state,
+            seen: row.seen,
+            online: row.online,
+        };
+        let known = locked(&self.live).get(&row.screen).cloned();
+        let news = known.is_none_or(|known| known.seen < live.seen || known.online != live.online);
+        if !news || self.is_here(&row.screen) {
+            return;
+        }
+        let report = report_json(&row.screen, live.online, live.seen, live.state.as_ref());
+        if let Ok(message) = serde_json::from_value::<Message>(report) {
+            self.tell_pages(&Frame::from(&message));
+        }
+        self.note(&row.screen, live);
+    }
+
+    /// Sends a command to a screen's box; answers the way on which its answer comes, or nothing where no server has
+    /// the box now.
+    pub async fn command(
+        &self,
+        screen: &str,
+        command: HouseCommand,
+    ) -> Result<Option<(CommandId, oneshot::Receiver<Option<String>>)>, Problem> {
+        let id = CommandId::new(secrets::id());
+        let (answer, answered) = oneshot::channel();
+        let frame = CommandFrame {
+            id: id.clone(),
+            command,
+        };
+        locked(&self.waiting).insert(id.as_str().to_owned(), answer);
+        if self.tell_box(screen, Word::Command(frame)) {
+            return Ok(Some((id, answered)));
+        }
+        if !locked(&self.live)
+            .get(screen)
+            .is_some_and(|live| live.online)
+        {
+            locked(&self.waiting).remove(id.as_str());
+            return Ok(None);
+        }
+        // Another server that shares the database has it.
+        let body = serde_json::to_value(command)
+            .map_err(|err| Problem::internal("writing a command", err))?;
+        let row = CommandRow {
+            id: id.as_str().to_owned(),
+            house: self.id.clone(),
+            screen: screen.to_owned(),
+            body,
+            made: clock::now_ms(),
+        };
+        self.store.add_command(&row).await?;
+        Ok(Some((id, answered)))
+    }
+
+    /// A box has answered a command.
+    pub fn answered(&self, id: &str, error: Option<String>) {
+        if let Some(answer) = locked(&self.waiting).remove(id) {
+            let _ = answer.send(error);
+        }
+    }
+
+    /// Nobody waits for an answer any more.
+    pub fn forget(&self, id: &CommandId) {
+        locked(&self.waiting).remove(id.as_str());
+    }
+
+    /// Takes the commands that another server has left for a box that is here.
+    pub(super) async fn pick_up(&self, screen: &str) {
+        if !self.is_here(screen) {
+            return;
+        }
+        let since = clock::now_ms() - 10_000;
+        match self.store.take_commands(screen, since).await {
+            Ok(rows) => {
+                for row in rows {
+                    if let Ok(command) = serde_json::from_value(row.body) {
+                        let id = CommandId::new(row.id);
+                        self.tell_box(screen, Word::Command(CommandFrame { id, command }));
+                    }
+                }
+            }
+            Err(err) => log::error!(err = err.to_string().as_str(); "commands could not be read"),
+        }
+    }
+}
+
+fn change_row(edit: &Edit, by: &str) -> Change {
+    Change {
+        rev: stored_rev(edit.rev),
+        writes: stored_writes(edit),
+        patch: edit.patch.clone(),
+        sha256: edit.sha256.as_str().to_owned(),
+        by: by.to_owned(),
+        at: clock::now_ms(),
+    }
+}
+
+fn with_id(body: &Value, id: &str) -> Value {
+    let mut body = body.clone();
+    body["id"] = json!(id);
+    body
+}
+
+fn resource(document: &Value, kind: Kind, id: &str) -> Result<Value, Problem> {
+    let found = edit::resource(document, kind, id);
+    found
+        .map(|body| with_id(body, id))
+        .ok_or_else(|| Problem::not_found(kind.name()))
+}
+
+/// Refuses a change of something that is no longer what its asker saw.
+fn check(document: &Value, kind: Kind, id: &str, expected: Option<u64>) -> Result<(), Problem> {
+    let now = resource(document, kind, id)?;
+    match expected {
+        Some(expected) if now["rev"].as_u64() != Some(expected) => {
+            let detail = format!(
+                "this {} was changed meanwhile: look at it again",
+                kind.name()
+            );
+            Err(Problem::new(Class::Stale, detail).with_current(now))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+impl From<EditError> for Problem {
+    fn from(error: EditError) -> Self {
+        let detail = error.to_string();
+        match error {
+            EditError::NotFound { .. } => Problem::new(Class::NotFound, detail),
+            EditError::Invalid { key, message } => Problem::new(Class::Invalid, message).at(key),
+            EditError::InUse { .. } => Problem::new(Class::Conflict, detail),
+        }
+    }
+}

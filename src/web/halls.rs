@@ -1,0 +1,169 @@
+//! The houses that somebody is connected to or has asked for, and the news that reach them from the store.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
+
+use tokio::sync::{Mutex, broadcast, watch};
+
+use crate::{
+    db::{KEPT_CHANGES, News, Store, StoreError},
+    web::{
+        hall::{Hall, Word},
+        problem::Problem,
+    },
+};
+
+/// All halls.
+pub struct Halls {
+    store: Arc<dyn Store>,
+    halls: Mutex<HashMap<String, Arc<Hall>>>,
+    farewell: watch::Sender<bool>,
+}
+
+impl Halls {
+    /// The halls of a store; listens to its news.
+    pub fn new(store: Arc<dyn Store>) -> Arc<Self> {
+        let halls = Arc::new(Self {
+            store,
+            halls: Mutex::default(),
+            farewell: watch::channel(false).0,
+        });
+        tokio::spawn(listen(halls.store.listen(), Arc::downgrade(&halls)));
+        halls
+    }
+
+    /// A house's hall, if there is such a house.
+    pub async fn hall(&self, house: &str) -> Result<Option<Arc<Hall>>, StoreError> {
+        let mut halls = self.halls.lock().await;
+        if let Some(hall) = halls.get(house) {
+            return Ok(Some(Arc::clone(hall)));
+        }
+        let Some(stored) = self.store.load(house).await? else {
+            return Ok(None);
+        };
+        let reports = self.store.reports(house).await?;
+        let changes = self
+            .store
+            .changes_since(house, stored.rev - KEPT_CHANGES)
+            .await?;
+        let hall = Arc::new(Hall::new(
+            house,
+            Arc::clone(&self.store),
+            stored,
+            changes,
+            reports,
+        ));
+        halls.insert(house.to_owned(), Arc::clone(&hall));
+        Ok(Some(hall))
+    }
+
+    /// A house's hall, or the answer that there is no such house.
+    pub async fn must(&self, house: &str) -> Result<Arc<Hall>, Problem> {
+        let hall = self.hall(house).await?;
+        hall.ok_or_else(|| Problem::not_found("house"))
+    }
+
+    /// A house is gone: everybody leaves.
+    pub async fn close(&self, house: &str) {
+        if let Some(hall) = self.halls.lock().await.remove(house) {
+            hall.tell_all(&Word::Leave);
+        }
+    }
+
+    /// Looks again who may be in a house.
+    pub async fn recheck(&self, house: &str) {
+        if let Some(hall) = self.halls.lock().await.get(house) {
+            hall.tell_all(&Word::Recheck);
+        }
+    }
+
+    /// Looks again who may be in any house.
+    pub async fn recheck_all(&self) {
+        for hall in self.halls.lock().await.values() {
+            hall.tell_all(&Word::Recheck);
+        }
+    }
+
+    /// Tells every guest that the server goes.
+    pub fn farewell(&self) {
+        self.farewell.send_replace(true);
+    }
+
+    /// Becomes true when the server goes.
+    pub fn goes(&self) -> watch::Receiver<bool> {
+        self.farewell.subscribe()
+    }
+
+    /// How many boxes and pages are connected to this process.
+    pub async fn guests(&self) -> (usize, usize) {
+        let halls = self.halls.lock().await;
+        let counts = halls.values().map(|hall| hall.guests());
+        counts.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    }
+
+    /// Tells pages what screens have said that are not connected to this process.
+    pub async fn look_around(&self) -> Result<(), StoreError> {
+        let halls: Vec<Arc<Hall>> = self.halls.lock().await.values().cloned().collect();
+        for hall in halls.into_iter().filter(|hall| hall.has_pages()) {
+            for row in self.store.reports(hall.id()).await? {
+                hall.hear_of(row);
+            }
+        }
+        Ok(())
+    }
+
+    async fn news(&self, news: News) {
+        match news {
+            News::House { house, .. } => {
+                let hall = self.halls.lock().await.get(&house).cloned();
+                if let Some(hall) = hall {
+                    match hall.refresh().await {
+                        Ok(true) => {}
+                        Ok(false) => self.close(&house).await,
+                        Err(err) => {
+                            log::error!(err = err.to_string().as_str(); "a house could not be read again")
+                        }
+                    }
+                }
+            }
+            News::Command { house, screen } => {
+                let hall = self.halls.lock().await.get(&house).cloned();
+                if let Some(hall) = hall {
+                    hall.pick_up(&screen).await;
+                }
+            }
+            News::Revoked { screen } => {
+                for hall in self.halls.lock().await.values() {
+                    hall.tell_box(&screen, Word::Leave);
+                }
+            }
+            News::Reported { .. } => {}
+            News::Lost => {
+                let halls: Vec<Arc<Hall>> = self.halls.lock().await.values().cloned().collect();
+                for hall in halls {
+                    if let Ok(false) = hall.refresh().await {
+                        self.close(hall.id()).await;
+                    }
+                    hall.tell_all(&Word::Recheck);
+                }
+            }
+        }
+    }
+}
+
+/// Follows the store's news until the halls are gone.
+async fn listen(mut news: broadcast::Receiver<News>, halls: Weak<Halls>) {
+    loop {
+        let next = match news.recv().await {
+            Ok(next) => next,
+            Err(broadcast::error::RecvError::Lagged(_)) => News::Lost,
+            Err(broadcast::error::RecvError::Closed) => return,
+        };
+        match halls.upgrade() {
+            Some(halls) => halls.news(next).await,
+            None => return,
+        }
+    }
+}

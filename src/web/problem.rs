@@ -1,0 +1,188 @@
+//! What went wrong with a request, as a problem document (RFC 9457).
+//!
+//! Every refusal of the server is one of these; the HTTP status is chosen here and nowhere else.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::Value;
+
+/// A refusal: its class, and what to do about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem {
+    class: Class,
+    detail: String,
+    key: Option<String>,
+    current: Option<Value>,
+}
+
+/// The class of a refusal; its name is the end of the document's `type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The request makes no sense.
+    BadRequest,
+    /// Nobody is signed in.
+    NotSignedIn,
+    /// The cookie came without its token: perhaps another site sent the request.
+    Csrf,
+    /// Whoever asks may look, but not change.
+    Forbidden,
+    /// The device's enrolment was taken back.
+    Revoked,
+    /// There is no such thing, or it is none of the asker's business.
+    NotFound,
+    /// Something else is in the way.
+    Conflict,
+    /// It is over: an upload that was given up, a code that has expired.
+    Gone,
+    /// The thing has changed since it was read.
+    Stale,
+    /// The request must say with `If-Match` which revision it changes.
+    NoRevision,
+    /// A value is not possible.
+    Invalid,
+    /// The body is too large.
+    TooLarge,
+    /// Too often; again later.
+    TooMany,
+    /// The range lies outside.
+    Range,
+    /// The server cannot do it now.
+    Unavailable,
+    /// A fault of ours.
+    Internal,
+}
+
+impl Class {
+    fn parts(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Class::BadRequest => (StatusCode::BAD_REQUEST, "bad-request", "Bad request"),
+            Class::NotSignedIn => (StatusCode::UNAUTHORIZED, "not-signed-in", "Not signed in"),
+            Class::Csrf => (StatusCode::FORBIDDEN, "csrf", "Token missing"),
+            Class::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
+            Class::Revoked => (StatusCode::FORBIDDEN, "revoked", "No longer enrolled"),
+            Class::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
+            Class::Conflict => (StatusCode::CONFLICT, "conflict", "In the way"),
+            Class::Gone => (StatusCode::GONE, "gone", "Over"),
+            Class::Stale => (
+                StatusCode::PRECONDITION_FAILED,
+                "stale",
+                "Changed meanwhile",
+            ),
+            Class::NoRevision => (
+                StatusCode::PRECONDITION_REQUIRED,
+                "no-revision",
+                "Revision missing",
+            ),
+            Class::Invalid => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid",
+                "Value not possible",
+            ),
+            Class::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
+            Class::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too-many", "Too often"),
+            Class::Range => (
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "range",
+                "Range outside the medium",
+            ),
+            Class::Unavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "Not possible now",
+            ),
+            Class::Internal => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "A fault of the server",
+            ),
+        }
+    }
+}
+
+impl Problem {
+    /// A refusal with what to tell people.
+    pub fn new(class: Class, detail: impl Into<String>) -> Self {
+        Self {
+            class,
+            detail: detail.into(),
+            key: None,
+            current: None,
+        }
+    }
+
+    /// The refusal is about this key of the body.
+    pub fn at(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// What there is now, so that nobody has to ask again.
+    pub fn with_current(mut self, current: Value) -> Self {
+        self.current = Some(current);
+        self
+    }
+
+    /// There is no such thing, or it is none of the asker's business: strangers cannot tell which.
+    pub fn not_found(what: &str) -> Self {
+        Self::new(Class::NotFound, format!("there is no such {what} here"))
+    }
+
+    /// A fault of ours; the asker is not told which.
+    pub fn internal(what: &str, error: impl std::fmt::Display) -> Self {
+        log::error!(err = error.to_string().as_str(); "{what}");
+        let detail = "the server failed: its log tells why";
+        Self::new(Class::Internal, detail)
+    }
+
+    /// The class of the refusal.
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
+    /// What people are told.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+}
+
+/// The document's form.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current: Option<&'a Value>,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, name, title) = self.class.parts();
+        let document = Document {
+            kind: format!("urn:musebox:problem:{name}"),
+            title,
+            status: status.as_u16(),
+            detail: &self.detail,
+            key: self.key.as_deref(),
+            current: self.current.as_ref(),
+        };
+        let mut response = (status, Json(document)).into_response();
+        let media_type = HeaderValue::from_static("application/problem+json");
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, media_type);
+        if self.class == Class::TooMany {
+            let seconds = HeaderValue::from_static("60");
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        response
+    }
+}

@@ -1,0 +1,305 @@
+//! What a house consists of, over REST: the house itself, and its groups, screens, playlists and items.
+//!
+//! They are one document (`domain::house`); a resource's entity tag is the revision at which it last changed, and a
+//! change must name it, so that nobody overwrites what somebody else has just done.
+
+use axum::{
+    extract::{Path, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::{
+    db::{Role, StoreError},
+    domain::house::edit::Kind,
+    web::{
+        Server,
+        caller::Caller,
+        clock,
+        hall::Hall,
+        json::Json,
+        problem::{Class, Problem},
+        secrets,
+        sign_in::new_house,
+    },
+};
+
+/// A house is to be made.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewHouse {
+    /// What people call it.
+    name: String,
+}
+
+/// The houses of the asker.
+#[derive(Serialize, ToSchema)]
+pub struct Houses {
+    houses: Vec<Value>,
+}
+
+/// A kind's name in addresses.
+fn kind(word: &str) -> Result<Kind, Problem> {
+    match word {
+        "groups" => Ok(Kind::Group),
+        "screens" => Ok(Kind::Screen),
+        "playlists" => Ok(Kind::Playlist),
+        "items" => Ok(Kind::Item),
+        _ => Err(Problem::not_found("kind of thing")),
+    }
+}
+
+/// A resource with its entity tag.
+fn tagged(status: StatusCode, resource: Value) -> Response {
+    let tag = resource["rev"].as_u64().unwrap_or_default();
+    let mut answer = (status, Json(resource)).into_response();
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{tag}\"")) {
+        answer.headers_mut().insert(header::ETAG, tag);
+    }
+    answer
+}
+
+/// The revision that `If-Match` names; nothing for `*`.
+fn expected(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let value = headers.get(header::IF_MATCH).ok_or_else(|| {
+        let detail = "say with If-Match which revision you change: the ETag that came with it";
+        Problem::new(Class::NoRevision, detail)
+    })?;
+    let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(None);
+    }
+    let number = text.trim_start_matches("W/").trim_matches('"').parse();
+    // A tag that is none of ours is that of another state.
+    Ok(Some(number.unwrap_or(u64::MAX)))
+}
+
+/// `GET /api/v1/houses`
+#[utoipa::path(get, path = "/houses", tag = "houses", responses((status = 200, body = Houses)))]
+pub async fn houses(State(server): State<Server>, caller: Caller) -> Result<Json<Houses>, Problem> {
+    let mut houses = Vec::new();
+    for id in server.store.houses().await? {
+        if let Ok(role) = caller.may(&server, &id, Role::Viewer).await
+            && let Some(hall) = server.halls.hall(&id).await?
+        {
+            let mut house = hall.resource(Kind::House, &id)?;
+            house["role"] = json!(role.as_str());
+            houses.push(house);
+        }
+    }
+    Ok(Json(Houses { houses }))
+}
+
+/// `POST /api/v1/houses`
+#[utoipa::path(post, path = "/houses", tag = "houses", request_body = NewHouse, responses((status = 201, body = Value)))]
+pub async fn make_house(
+    State(server): State<Server>,
+    caller: Caller,
+    Json(house): Json<NewHouse>,
+) -> Result<Response, Problem> {
+    let owner = match &caller {
+        Caller::Person { user, .. } => Some(user.as_str()),
+        Caller::Program {
+            user,
+            house: None,
+            role: Role::Owner,
+            ..
+        } => user.as_deref(),
+        Caller::Program { .. } | Caller::Box { .. } => {
+            let detail = "a person, or an owner's token that is for all houses, can make a house";
+            return Err(Problem::new(Class::Forbidden, detail));
+        }
+    };
+    let name = house.name.trim();
+    let new = new_house(name, owner)?;
+    server.store.create_house(&new).await?;
+    let hall = server.halls.must(&new.id).await?;
+    Ok(tagged(
+        StatusCode::CREATED,
+        hall.resource(Kind::House, &new.id)?,
+    ))
+}
+
+/// `GET /api/v1/houses/{house}`
+#[utoipa::path(get, path = "/houses/{house}", tag = "houses", params(("house" = String, Path)), responses((status = 200, body = Value, headers(("ETag" = String)))))]
+pub async fn house(
+    State(server): State<Server>,
+    Path(house): Path<String>,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    caller.may(&server, &house, Role::Viewer).await?;
+    let hall = server.halls.must(&house).await?;
+    Ok(tagged(StatusCode::OK, hall.resource(Kind::House, &house)?))
+}
+
+/// `PATCH /api/v1/houses/{house}`: a merge patch (RFC 7396). `{"autostart_playlist": true}` is the toggle.
+#[utoipa::path(patch, path = "/houses/{house}", tag = "houses", params(("house" = String, Path), ("If-Match" = String, Header)), request_body(content = Value, content_type = "application/merge-patch+json"), responses((status = 200, body = Value), (status = 412, description = "it has changed meanwhile"), (status = 428, description = "If-Match is missing")))]
+pub async fn change_house(
+    State(server): State<Server>,
+    Path(house): Path<String>,
+    caller: Caller,
+    headers: HeaderMap,
+    Json(patch): Json<Value>,
+) -> Result<Response, Problem> {
+    caller.may(&server, &house, Role::Editor).await?;
+    let hall = server.halls.must(&house).await?;
+    let expected = expected(&headers)?;
+    let changed = hall
+        .change(Kind::House, &house, patch, expected, &caller.name())
+        .await?;
+    Ok(tagged(StatusCode::OK, changed))
+}
+
+/// `DELETE /api/v1/houses/{house}`: the house with everything in it; its boxes are no longer enrolled.
+#[utoipa::path(delete, path = "/houses/{house}", tag = "houses", params(("house" = String, Path)), responses((status = 204, description = "gone")))]
+pub async fn remove_house(
+    State(server): State<Server>,
+    Path(house): Path<String>,
+    caller: Caller,
+) -> Result<StatusCode, Problem> {
+    caller.may(&server, &house, Role::Owner).await?;
+    let media = server.store.media_of(&house).await?;
+    server.store.delete_house(&house).await?;
+    server.halls.close(&house).await;
+    for medium in media {
+        if let Err(err) = server.files.remove(&medium.name).await {
+            log::warn!(err = err.to_string().as_str(); "a medium of a house that is gone stays on the disk");
+        }
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /api/v1/houses/{house}/environment`: the whole document.
+#[utoipa::path(get, path = "/houses/{house}/environment", tag = "houses", params(("house" = String, Path)), responses((status = 200, body = Value, headers(("ETag" = String)))))]
+pub async fn environment(
+    State(server): State<Server>,
+    Path(house): Path<String>,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    caller.may(&server, &house, Role::Viewer).await?;
+    let hall = server.halls.must(&house).await?;
+    let (document, rev) = hall.document_and_rev();
+    let tag = HeaderValue::from_str(&format!("\"{rev}\""));
+    let mut answer = Json(document).into_response();
+    if let Ok(tag) = tag {
+        answer.headers_mut().insert(header::ETAG, tag);
+    }
+    Ok(answer)
+}
+
+/// `GET /api/v1/houses/{house}/{kind}`
+#[utoipa::path(get, path = "/houses/{house}/{kind}", tag = "things of a house", params(("house" = String, Path), ("kind" = String, Path, description = "groups, screens, playlists or items")), responses((status = 200, body = Value)))]
+pub async fn list(
+    State(server): State<Server>,
+    Path((house, word)): Path<(String, String)>,
+    caller: Caller,
+) -> Result<Json<Value>, Problem> {
+    caller.may(&server, &house, Role::Viewer).await?;
+    let kind = kind(&word)?;
+    let hall = server.halls.must(&house).await?;
+    let mut answer = serde_json::Map::new();
+    answer.insert(word, Value::Array(hall.resources(kind)));
+    Ok(Json(Value::Object(answer)))
+}
+
+/// `POST /api/v1/houses/{house}/{kind}`
+#[utoipa::path(post, path = "/houses/{house}/{kind}", tag = "things of a house", params(("house" = String, Path), ("kind" = String, Path, description = "groups, playlists or items")), request_body = Value, responses((status = 201, body = Value)))]
+pub async fn create(
+    State(server): State<Server>,
+    Path((house, word)): Path<(String, String)>,
+    caller: Caller,
+    Json(body): Json<Value>,
+) -> Result<Response, Problem> {
+    caller.may(&server, &house, Role::Editor).await?;
+    let kind = kind(&word)?;
+    if kind == Kind::Screen {
+        let detail = "screens come by pairing: type the code that the box shows";
+        return Err(Problem::new(Class::BadRequest, detail));
+    }
+    let hall = server.halls.must(&house).await?;
+    let id = secrets::id();
+    let made = hall.create(kind, &id, body, &caller.name()).await?;
+    Ok(tagged(StatusCode::CREATED, made))
+}
+
+/// `GET /api/v1/houses/{house}/{kind}/{id}`
+#[utoipa::path(get, path = "/houses/{house}/{kind}/{id}", tag = "things of a house", params(("house" = String, Path), ("kind" = String, Path), ("id" = String, Path)), responses((status = 200, body = Value, headers(("ETag" = String)))))]
+pub async fn get(
+    State(server): State<Server>,
+    Path((house, word, id)): Path<(String, String, String)>,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    caller.may(&server, &house, Role::Viewer).await?;
+    let hall = server.halls.must(&house).await?;
+    Ok(tagged(StatusCode::OK, hall.resource(kind(&word)?, &id)?))
+}
+
+/// `PATCH /api/v1/houses/{house}/{kind}/{id}`
+#[utoipa::path(patch, path = "/houses/{house}/{kind}/{id}", tag = "things of a house", params(("house" = String, Path), ("kind" = String, Path), ("id" = String, Path), ("If-Match" = String, Header)), request_body(content = Value, content_type = "application/merge-patch+json"), responses((status = 200, body = Value), (status = 412, description = "it has changed meanwhile")))]
+pub async fn change(
+    State(server): State<Server>,
+    Path((house, word, id)): Path<(String, String, String)>,
+    caller: Caller,
+    headers: HeaderMap,
+    Json(patch): Json<Value>,
+) -> Result<Response, Problem> {
+    caller.may(&server, &house, Role::Editor).await?;
+    let hall = server.halls.must(&house).await?;
+    let expected = expected(&headers)?;
+    let changed = hall
+        .change(kind(&word)?, &id, patch, expected, &caller.name())
+        .await?;
+    Ok(tagged(StatusCode::OK, changed))
+}
+
+/// `DELETE /api/v1/houses/{house}/{kind}/{id}`: a screen's box is no longer enrolled; an item's media are removed.
+#[utoipa::path(delete, path = "/houses/{house}/{kind}/{id}", tag = "things of a house", params(("house" = String, Path), ("kind" = String, Path), ("id" = String, Path)), responses((status = 204, description = "gone"), (status = 409, description = "it is in use")))]
+pub async fn remove(
+    State(server): State<Server>,
+    Path((house, word, id)): Path<(String, String, String)>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    caller.may(&server, &house, Role::Editor).await?;
+    let kind = kind(&word)?;
+    let hall = server.halls.must(&house).await?;
+    let expected = match headers.contains_key(header::IF_MATCH) {
+        true => expected(&headers)?,
+        false => None,
+    };
+    let was = hall.resource(kind, &id)?;
+    let stale = expected.is_some_and(|expected| was["rev"].as_u64() != Some(expected));
+    if kind == Kind::Screen && !stale {
+        // First the box is out, then its screen is gone: never the other way round.
+        match server.store.revoke_device(&id, clock::now_ms()).await {
+            Ok(()) | Err(StoreError::NotFound { .. }) => {}
+            Err(err) => return Err(err.into()),
+        }
+    }
+    hall.remove(kind, &id, expected, &caller.name()).await?;
+    match kind {
+        Kind::Item => remove_media(&server, &hall, &was).await?,
+        Kind::House | Kind::Group | Kind::Screen | Kind::Playlist => {}
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Removes the media that only this item had.
+async fn remove_media(server: &Server, hall: &Hall, item: &Value) -> Result<(), Problem> {
+    let formats = item["formats"].as_object().into_iter().flatten();
+    let names =
+        formats.filter_map(|(_, format)| format["src"].as_str()?.strip_prefix("/api/v1/media/"));
+    let others = hall.document()["items"].to_string();
+    for name in names {
+        let row = server.store.media(name).await?;
+        let own = row.is_some_and(|row| row.house == hall.id());
+        if own && !others.contains(name) {
+            server.store.delete_media(name).await?;
+            server.files.remove(name).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,355 @@
+//! People: the first operator's set-up, signing in and out, and who is signed in.
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    db::{NewHouse, Role, Session, StoreError, User, Write},
+    domain::{
+        house::edit::{self, Kind},
+        ids::HouseId,
+    },
+    web::{
+        Server,
+        address::Address,
+        caller::{CSRF_COOKIE, Caller, SESSION_COOKIE, cookie},
+        clock, invitation,
+        json::Json,
+        problem::{Class, Problem},
+        secrets,
+    },
+};
+
+/// How long a session lasts: 30 days.
+const SESSION_MS: i64 = 30 * 24 * 3600 * 1000;
+
+/// What the first operator's house is called at first.
+const FIRST_HOUSE: &str = "My house";
+
+/// Signs in.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignIn {
+    /// The user's address.
+    email: String,
+    /// The password.
+    password: String,
+}
+
+/// Makes an operator by a one-time link.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetUp {
+    /// The token in the link.
+    link_token: String,
+    /// The operator's address, by which they sign in.
+    email: String,
+    /// What people call them.
+    name: String,
+    /// At least ten characters.
+    password: String,
+}
+
+/// Who is signed in.
+#[derive(Serialize, ToSchema)]
+pub struct Me {
+    user: Option<MyUser>,
+    houses: Vec<MyHouse>,
+    /// To be sent back as X-CSRF-Token with every write.
+    csrf: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct MyUser {
+    id: String,
+    email: String,
+    name: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct MyHouse {
+    id: String,
+    name: String,
+    role: String,
+}
+
+/// `POST /api/v1/sign-in`
+#[utoipa::path(post, path = "/sign-in", tag = "people", request_body = SignIn,
+    responses((status = 204, description = "signed in; the cookies are set"), (status = 401, description = "wrong address or password"), (status = 429, description = "too many tries")))]
+pub async fn sign_in(
+    State(server): State<Server>,
+    Address(address): Address,
+    headers: HeaderMap,
+    Json(body): Json<SignIn>,
+) -> Result<Response, Problem> {
+    let now = clock::now_ms();
+    let email = body.email.trim().to_lowercase();
+    if !server.throttles.sign_in_address.allows(&address, now)
+        || !server.throttles.sign_in_account.allows(&email, now)
+    {
+        let detail = "too many tries to sign in: wait some minutes";
+        return Err(Problem::new(Class::TooMany, detail));
+    }
+    let user = server.store.user_by_email(&email).await?;
+    // An unknown address takes as long as a wrong password, so that nobody can ask who is known.
+    let hash = user.as_ref().map(|user| user.password_hash.clone());
+    let hash = hash.unwrap_or_else(|| server.nobodys_password.clone());
+    let password = body.password;
+    let right = tokio::task::spawn_blocking(move || secrets::verify_password(&password, &hash))
+        .await
+        .map_err(|err| Problem::internal("checking a password", err))?;
+    let Some(user) = user.filter(|_| right) else {
+        let detail = "this address and password do not belong together";
+        return Err(Problem::new(Class::NotSignedIn, detail));
+    };
+    server.throttles.sign_in_account.forget(&email);
+    open_session(&server, &user.id, &headers).await
+}
+
+/// `POST /api/v1/setup`
+#[utoipa::path(post, path = "/setup", tag = "people", request_body = SetUp,
+    responses((status = 204, description = "made and signed in"), (status = 410, description = "the link was used or is too old")))]
+pub async fn set_up(
+    State(server): State<Server>,
+    Address(address): Address,
+    headers: HeaderMap,
+    Json(body): Json<SetUp>,
+) -> Result<Response, Problem> {
+    let now = clock::now_ms();
+    if !server.throttles.sign_in_address.allows(&address, now) {
+        return Err(Problem::new(
+            Class::TooMany,
+            "too many tries: wait some minutes",
+        ));
+    }
+    let email = checked_email(&body.email)?;
+    checked_password(&body.password)?;
+    let gone = || {
+        let advice =
+            "print another with musebox-house setup-link, or ask who invited you for another";
+        Problem::new(
+            Class::Gone,
+            format!("this link was used already or is too old: {advice}"),
+        )
+    };
+    let invited = invitation::user(&server, &body.link_token).await?;
+    let link = secrets::hash(&body.link_token);
+    if invited.is_none() && !server.store.setup_link_is_good(&link, now).await? {
+        return Err(gone());
+    }
+    let password = body.password;
+    let password_hash = tokio::task::spawn_blocking(move || secrets::hash_password(&password))
+        .await
+        .map_err(|err| Problem::internal("hashing a password", err))?;
+    if let Some(user) = invited {
+        let user = User {
+            email,
+            name: body.name.trim().to_owned(),
+            password_hash,
+            ..user
+        };
+        server.store.update_user(&user).await?;
+        return open_session(&server, &user.id, &headers).await;
+    }
+    let user = User {
+        id: secrets::id(),
+        email,
+        name: body.name.trim().to_owned(),
+        password_hash,
+        made: now,
+    };
+    let house = new_house(FIRST_HOUSE, Some(&user.id))?;
+    match server.store.set_up(&link, &user, &house).await {
+        Err(StoreError::Conflict) => return Err(gone()),
+        done => done?,
+    }
+    open_session(&server, &user.id, &headers).await
+}
+
+/// `POST /api/v1/sign-out`
+#[utoipa::path(post, path = "/sign-out", tag = "people", responses((status = 204, description = "signed out")))]
+pub async fn sign_out(
+    State(server): State<Server>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    caller.user()?;
+    if let Some(session) = cookie(&headers, SESSION_COOKIE) {
+        server.store.delete_session(&secrets::hash(session)).await?;
+    }
+    let mut answer = StatusCode::NO_CONTENT.into_response();
+    for name in [SESSION_COOKIE, CSRF_COOKIE] {
+        set_cookie(&mut answer, &format!("{name}=; Path=/; Max-Age=0"));
+    }
+    Ok(answer)
+}
+
+/// `GET /api/v1/me`
+#[utoipa::path(get, path = "/me", tag = "people", responses((status = 200, body = Me)))]
+pub async fn me(State(server): State<Server>, caller: Caller) -> Result<Json<Me>, Problem> {
+    let (user, houses, csrf) = match &caller {
+        Caller::Person { user, csrf } => {
+            let row = server.store.user(user).await?;
+            let row = row.ok_or_else(|| Problem::new(Class::NotSignedIn, "this user is gone"))?;
+            let user = MyUser {
+                id: row.id,
+                email: row.email,
+                name: row.name,
+            };
+            let houses = houses_of(&server, &user.id).await?;
+            (Some(user), houses, Some(csrf.clone()))
+        }
+        Caller::Program {
+            user, house, role, ..
+        } => {
+            let houses: Vec<(String, Role)> = match user {
+                Some(user) => houses_of(&server, user).await?,
+                None => {
+                    let all = server.store.houses().await?;
+                    all.into_iter().map(|id| (id, Role::Owner)).collect()
+                }
+            };
+            let allowed = |id: &String| house.as_ref().is_none_or(|only| only == id);
+            let houses = houses.into_iter().filter(|(id, _)| allowed(id));
+            (
+                None,
+                houses.map(|(id, makers)| (id, makers.min(*role))).collect(),
+                None,
+            )
+        }
+        Caller::Box { house, .. } => (None, vec![(house.clone(), Role::Viewer)], None),
+    };
+    let mut named = Vec::new();
+    for (id, role) in houses {
+        let Some(hall) = server.halls.hall(&id).await? else {
+            continue;
+        };
+        named.push(MyHouse {
+            name: hall.name(),
+            role: role.as_str().to_owned(),
+            id,
+        });
+    }
+    named.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(Json(Me {
+        user,
+        houses: named,
+        csrf,
+    }))
+}
+
+/// A house with its defaults, to be made.
+pub fn new_house(name: &str, owner: Option<&str>) -> Result<NewHouse, Problem> {
+    let id = secrets::id();
+    Ok(NewHouse {
+        resources: vec![Write {
+            kind: Kind::House.name().to_owned(),
+            id: id.clone(),
+            body: Some(edit::new_house(&HouseId::new(&id), name)?),
+        }],
+        id,
+        owner: owner.map(str::to_owned),
+        at: clock::now_ms(),
+    })
+}
+
+async fn houses_of(server: &Server, user: &str) -> Result<Vec<(String, Role)>, Problem> {
+    let houses = server.store.houses_of(user).await?;
+    Ok(houses
+        .into_iter()
+        .map(|house| (house.id, house.role))
+        .collect())
+}
+
+async fn open_session(
+    server: &Server,
+    user: &str,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let (secret, csrf, now) = (secrets::secret(), secrets::secret(), clock::now_ms());
+    let session = Session {
+        token_hash: secrets::hash(&secret),
+        user: user.to_owned(),
+        csrf: csrf.clone(),
+        made: now,
+        expires: now + SESSION_MS,
+    };
+    server.store.create_session(&session).await?;
+    let secure = match server.is_secure(headers) {
+        true => "; Secure",
+        false => "",
+    };
+    let age = SESSION_MS / 1000;
+    let mut answer = StatusCode::NO_CONTENT.into_response();
+    set_cookie(
+        &mut answer,
+        &format!(
+            "{SESSION_COOKIE}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}"
+        ),
+    );
+    set_cookie(
+        &mut answer,
+        &format!("{CSRF_COOKIE}={csrf}; Path=/; SameSite=Lax; Max-Age={age}{secure}"),
+    );
+    Ok(answer)
+}
+
+fn set_cookie(answer: &mut Response, cookie: &str) {
+    if let Ok(value) = HeaderValue::from_str(cookie) {
+        answer.headers_mut().append(header::SET_COOKIE, value);
+    }
+}
+
+/// An address by which somebody can sign in.
+pub fn checked_email(text: &str) -> Result<String, Problem> {
+    let email = text.trim().to_lowercase();
+    let parts = email.split_once('@');
+    let sound = parts.is_some_and(|(name, host)| !name.is_empty() && host.contains(|c| c != '.'))
+        && email.len() <= 254
+        && !email.contains(char::is_whitespace);
+    match sound {
+        true => Ok(email),
+        false => Err(Problem::new(Class::Invalid, "this is no e-mail address").at("email")),
+    }
+}
+
+/// A password that is long enough.
+pub fn checked_password(password: &str) -> Result<(), Problem> {
+    let length = password.chars().count();
+    match (secrets::SHORTEST_PASSWORD..=1024).contains(&length) {
+        true => Ok(()),
+        false => {
+            let least = secrets::SHORTEST_PASSWORD;
+            let detail = format!("the password must have at least {least} characters");
+            Err(Problem::new(Class::Invalid, detail).at("password"))
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound { what } => Problem::not_found(what),
+            StoreError::Conflict => Problem::new(
+                Class::Conflict,
+                "something else changed it at the same time: try again",
+            ),
+            StoreError::Taken { what } => {
+                Problem::new(Class::Conflict, format!("this {what} is taken already"))
+            }
+            StoreError::Unavailable(_) => {
+                log::error!(err = error.to_string().as_str(); "the database does not answer");
+                Problem::new(
+                    Class::Unavailable,
+                    "the database does not answer now: try again",
+                )
+            }
+            other => Problem::internal("the database failed", other),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! A WebSocket (RFC 6455) that takes little memory while it is quiet.
+//!
+//! The library keeps the room of the longest frame that it has ever written, for each connection. So a long text goes
+//! out in short frames (RFC 6455, section 5.4), and thousands of boxes that were once sent a large house cost no more
+//! than those that were sent a small one.
+
+use axum::{
+    body::Body,
+    extract::FromRequestParts,
+    http::{HeaderValue, StatusCode, header, request::Parts},
+    response::Response,
+};
+use futures_util::{SinkExt, StreamExt};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        self, Bytes, Message,
+        handshake::derive_accept_key,
+        protocol::{
+            CloseFrame, Role, WebSocketConfig,
+            frame::{
+                Frame,
+                coding::{Data, OpCode},
+            },
+        },
+    },
+};
+
+use crate::web::problem::{Class, Problem};
+
+/// What the socket reads at once. The default of 128 KiB would be all of a connection's memory.
+const READ_BUFFER: usize = 2048;
+/// The longest frame that is sent.
+const LONGEST_FRAME: usize = 2048;
+
+/// A request to open a WebSocket.
+pub struct Upgrade {
+    upgrade: OnUpgrade,
+    accept: HeaderValue,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let has = |name, word: &str| {
+            let values = parts.headers.get_all(name).iter();
+            let words = values
+                .filter_map(|value| value.to_str().ok())
+                .flat_map(|line| line.split(','));
+            words
+                .into_iter()
+                .any(|found| found.trim().eq_ignore_ascii_case(word))
+        };
+        let asked = has(header::CONNECTION, "upgrade")
+            && has(header::UPGRADE, "websocket")
+            && has(header::SEC_WEBSOCKET_VERSION, "13");
+        let key = parts.headers.get(header::SEC_WEBSOCKET_KEY).cloned();
+        let refused = || {
+            Problem::new(
+                Class::BadRequest,
+                "this address is a WebSocket: open it as one",
+            )
+        };
+        let (true, Some(key)) = (asked, key) else {
+            return Err(refused());
+        };
+        let accept = derive_accept_key(key.as_bytes());
+        let accept = HeaderValue::from_str(&accept).map_err(|_| refused())?;
+        let upgrade = parts.extensions.remove::<OnUpgrade>().ok_or_else(refused)?;
+        Ok(Self { upgrade, accept })
+    }
+}
+
+impl Upgrade {
+    /// Opens the socket, which takes frames of at most `longest` bytes, and goes on with it in a task of its own.
+    pub fn open<F>(
+        self,
+        longest: usize,
+        talk: impl FnOnce(Socket) -> F + Send + 'static,
+    ) -> Response
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(0)
+            .max_write_buffer_size(4 * LONGEST_FRAME)
+            .max_message_size(Some(longest))
+            .max_frame_size(Some(longest));
+        let upgrade = self.upgrade;
+        tokio::spawn(async move {
+            // Whoever left before the answer is nobody's loss.
+            if let Ok(upgraded) = upgrade.await {
+                let upgraded = TokioIo::new(upgraded);
+                let socket =
+                    WebSocketStream::from_raw_socket(upgraded, Role::Server, Some(config)).await;
+                talk(Socket(socket)).await;
+            }
+        });
+        let mut answer = Response::new(Body::empty());
+        *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = answer.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, self.accept);
+        answer
+    }
+}
+
+/// An open WebSocket.
+pub struct Socket(WebSocketStream<TokioIo<Upgraded>>);
+
+impl Socket {
+    /// The next message; nothing at the end.
+    pub async fn next(&mut self) -> Option<Result<Message, tungstenite::Error>> {
+        self.0.next().await
+    }
+
+    /// Sends a text, in frames that are short.
+    pub async fn send(&mut self, text: &str) -> Result<(), tungstenite::Error> {
+        let mut pieces = text.as_bytes().chunks(LONGEST_FRAME).peekable();
+        let mut opcode = Data::Text;
+        while let Some(piece) = pieces.next() {
+            let last = pieces.peek().is_none();
+            let frame = Frame::message(Bytes::copy_from_slice(piece), OpCode::Data(opcode), last);
+            self.0.send(Message::Frame(frame)).await?;
+            opcode = Data::Continue;
+        }
+        Ok(())
+    }
+
+    /// Sends a ping.
+    pub async fn ping(&mut self) -> Result<(), tungstenite::Error> {
+        self.0.send(Message::Ping(Bytes::new())).await
+    }
+
+    /// Begins to close.
+    pub async fn close(
+        &mut self,
+        code: u16,
+        reason: &'static str,
+    ) -> Result<(), tungstenite::Error> {
+        let frame = CloseFrame {
+            code: code.into(),
+            reason: reason.into(),
+        };
+        self.0.send(Message::Close(Some(frame))).await
+    }
+}

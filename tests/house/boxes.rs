@@ -1,0 +1,190 @@
+//! Boxes: they come in, are told everything, report, are commanded, and are put out.
+
+use serde_json::json;
+
+use crate::support::{Asker, House, PaperBox};
+
+#[tokio::test]
+async fn a_box_comes_in_hears_changes_reports_and_is_put_out_at_once() {
+    let house = House::start();
+    let ada = Asker::first_operator(&house).await;
+    let id = ada.only_house().await;
+    let path = format!("/houses/{id}");
+    let mut page = ada.socket(Some(&id)).await.expect("a socket");
+    page.begin().await;
+    let foyer = PaperBox::enrol(&house, &ada, &id, 7).await;
+    let screen = foyer.screen.clone();
+    let patch = page.hear_a("patch").await;
+    assert_eq!(patch["patch"]["screens"][&screen]["name"], "The foyer");
+
+    let asker = foyer.asker(&house).await;
+    let mut socket = asker.socket(None).await.expect("a socket");
+    let snapshot = socket.begin().await;
+    assert_eq!(
+        snapshot["document"]["screens"][&screen]["outputs"],
+        json!(["main"])
+    );
+    assert_eq!(page.hear_a("reported").await["online"], true);
+    ada.patch(&path, json!({"autostart_playlist": true}))
+        .await
+        .is(200);
+    assert_eq!(
+        socket.hear_a("patch").await["patch"]["house"]["autostart_playlist"],
+        true
+    );
+
+    let play = json!({"seq": 1, "at": "2026-11-25T10:00:00Z", "output": "main", "item": "i", "duration_ms": 9800});
+    for name in ["r0", "r1"] {
+        // The same entry twice, as after a connection that broke before the answer.
+        let report = json!({"type": "reported", "id": name, "state": {"state": "playing", "title": "Waves"}, "plays": [play]});
+        socket.say(report).await;
+        assert_eq!(socket.hear_a("ack").await["id"], name);
+    }
+    let seen = loop {
+        let seen = page.hear_a("reported").await;
+        if seen.get("state").is_some() {
+            break seen;
+        }
+    };
+    assert_eq!(
+        (&seen["screen"], &seen["state"]["title"]),
+        (&json!(screen), &json!("Waves"))
+    );
+    let plays = ada.get(&format!("{path}/plays")).await.is(200);
+    assert_eq!(plays["plays"].as_array().map(Vec::len), Some(1), "{plays}");
+    assert_eq!(plays["plays"][0]["screen_name"], "The foyer");
+    let table = ada.get(&format!("{path}/plays.csv")).await;
+    let table = String::from_utf8(table.bytes).expect("text");
+    assert!(
+        table.contains("2026-11-25T10:00:00Z,The foyer,main,,i,i,9.800\r\n"),
+        "{table}"
+    );
+
+    // A command is answered by the box's own words.
+    let commands = format!("{path}/screens/{screen}/commands");
+    let (answer, ()) = tokio::join!(ada.post(&commands, json!({"command": "next"})), async {
+        let command = socket.hear_a("command").await;
+        assert_eq!(command["command"], "next");
+        socket
+            .say(json!({"type": "ack", "id": command["id"], "error": "nothing is playing"}))
+            .await;
+    });
+    assert_eq!(answer.is(409)["detail"], "nothing is playing");
+
+    // A picture is asked for, sent, and seen.
+    let picture = b"\xff\xd8\xff a picture".to_vec();
+    let wanted = format!("{path}/screens/{screen}/picture?fresh=10");
+    let (answer, ()) = tokio::join!(ada.get(&wanted), async {
+        let command = socket.hear_a("command").await;
+        assert_eq!(command["command"], "screenshot");
+        let put = asker
+            .raw(
+                reqwest::Method::PUT,
+                &format!("/screens/{screen}/picture"),
+                Some(("image/jpeg", picture.clone())),
+                &[],
+            )
+            .await;
+        put.is(204);
+        socket
+            .say(json!({"type": "ack", "id": command["id"]}))
+            .await;
+    });
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.bytes, picture);
+    assert!(answer.headers.contains_key("last-modified"));
+
+    // The box cannot change anything, and is put out as soon as it is removed.
+    asker.patch(&path, json!({"mute": true})).await.is(403);
+    ada.delete(&format!("{path}/screens/{screen}"))
+        .await
+        .is(204);
+    assert_eq!(socket.hear_a("error").await["code"], "revoked");
+    assert_eq!(socket.hear().await, json!({"close": 4004}));
+    asker.get(&path).await.is(401);
+    let refused = foyer.ask_for_token(&house).await.is(403);
+    assert!(
+        refused["type"]
+            .as_str()
+            .expect("a type")
+            .ends_with("revoked"),
+        "{refused}"
+    );
+    ada.post(&commands, json!({"command": "next"}))
+        .await
+        .is(404);
+}
+
+#[tokio::test]
+async fn a_code_is_good_once_and_codes_cannot_be_guessed_at_will() {
+    let house = House::start();
+    let ada = Asker::first_operator(&house).await;
+    let path = format!("/houses/{}/enrolments", ada.only_house().await);
+    let nobody = Asker::nobody(&house);
+    let key = ed25519_dalek::SigningKey::from_bytes(&[5; 32]);
+    let ask = json!({
+        "device_key": crate::support::hex(key.verifying_key().as_bytes()), "name": "Foyer", "commit": "00".repeat(32),
+    });
+    let asked = nobody.post("/enrol", ask.clone()).await.is(201);
+    let id = asked["id"].as_str().expect("an id");
+    // Typed as people type.
+    let typed = asked["code"]
+        .as_str()
+        .expect("a code")
+        .to_lowercase()
+        .replace('-', " ");
+    let found = ada
+        .post(&format!("{path}/look-up"), json!({"code": typed}))
+        .await
+        .is(200);
+    assert!(
+        found.get("check").is_none(),
+        "the box has not revealed its nonce"
+    );
+    let early = ada.post(&format!("{path}/{id}/approve"), json!({})).await;
+    assert_eq!(
+        early.status, 410,
+        "a box whose number nobody can compare is not let in: {early:?}"
+    );
+    let lie = json!({"secret": asked["secret"], "box_nonce": "11".repeat(32)});
+    nobody
+        .post(&format!("/enrol/{id}/reveal"), lie)
+        .await
+        .is(422);
+    ada.post(&format!("{path}/{id}/refuse"), json!({}))
+        .await
+        .is(204);
+    ada.post(&format!("{path}/look-up"), json!({"code": typed}))
+        .await
+        .is(404);
+    ada.post(&format!("{path}/{id}/approve"), json!({}))
+        .await
+        .is(410);
+    let mut last = 0;
+    for _ in 0..25 {
+        let guess = ada
+            .post(&format!("{path}/look-up"), json!({"code": "BCDF-GHJK"}))
+            .await;
+        last = guess.status.as_u16();
+    }
+    assert_eq!(last, 429);
+}
+
+#[tokio::test]
+async fn frames_that_are_no_messages_are_answered_and_end_the_connection_at_last() {
+    let house = House::start();
+    let ada = Asker::first_operator(&house).await;
+    let id = ada.only_house().await;
+    let mut page = ada.socket(Some(&id)).await.expect("a socket");
+    page.say(json!({"type": "hello", "proto": 99})).await;
+    assert_eq!(page.hear_a("error").await["code"], "unknown_proto");
+    assert_eq!(page.hear().await, json!({"close": 4001}));
+    let mut page = ada.socket(Some(&id)).await.expect("a socket");
+    page.begin().await;
+    page.say(json!({"type": "of a later version"})).await;
+    for _ in 0..16 {
+        page.say(json!(["no", "message"])).await;
+        assert_eq!(page.hear_a("error").await["code"], "bad_message");
+    }
+    assert_eq!(page.hear().await, json!({"close": 4003}));
+}

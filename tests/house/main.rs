@@ -1,0 +1,17 @@
+//! The real house server, asked as its page, its boxes and strangers ask it.
+
+#![allow(clippy::disallowed_methods)] // The list is for the domain.
+
+#[path = "../support/postgres/mod.rs"]
+mod postgres;
+#[path = "../support/house/mod.rs"]
+mod support;
+
+mod boxes;
+mod examples;
+mod kills;
+mod media;
+mod people;
+mod resources;
+mod shared;
+mod strangers;

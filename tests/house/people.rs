@@ -1,0 +1,194 @@
+//! Setting up, signing in, members and tokens.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{Asker, House, program, token};
+
+#[tokio::test]
+async fn the_set_up_link_works_once_and_makes_the_first_house() {
+    let house = House::start();
+    let ada = Asker::first_operator(&house).await;
+    let me = ada.get("/me").await.is(200);
+    assert_eq!(me["user"]["email"], "ada@example.org");
+    assert_eq!(me["houses"][0]["role"], "owner");
+    let link = house
+        .setup
+        .as_deref()
+        .expect("a link")
+        .split_once("token=")
+        .expect("a token")
+        .1;
+    let again = json!({"link_token": link, "email": "eve@example.org", "name": "Eve", "password": "a long password"});
+    Asker::nobody(&house).post("/setup", again).await.is(410);
+    let wrong = json!({"email": "ada@example.org", "password": "not the password"});
+    let refused = Asker::nobody(&house).post("/sign-in", wrong).await.is(401);
+    assert!(
+        refused["detail"]
+            .as_str()
+            .expect("words")
+            .contains("belong together")
+    );
+    let short =
+        json!({"link_token": "x", "email": "eve@example.org", "name": "Eve", "password": "short"});
+    assert_eq!(
+        Asker::nobody(&house).post("/setup", short).await.is(422)["key"],
+        "password"
+    );
+}
+
+#[tokio::test]
+async fn a_cookie_alone_changes_nothing() {
+    let house = House::start();
+    let ada = Asker::first_operator(&house).await;
+    let path = format!("/houses/{}", ada.only_house().await);
+    let tag = ada.get(&path).await.etag();
+    let body = json!({"autostart_playlist": true});
+    let misused = ada.without_csrf();
+    misused.get(&path).await.is(200);
+    let refused = misused
+        .send(Method::PATCH, &path, Some(body), &[("if-match", &tag)])
+        .await;
+    assert!(
+        refused.is(403)["type"]
+            .as_str()
+            .expect("a type")
+            .ends_with("csrf")
+    );
+    ada.post("/sign-out", json!({})).await.is(204);
+    ada.get(&path).await.is(401);
+}
+
+#[tokio::test]
+async fn a_viewer_looks_an_editor_changes_and_only_an_owner_decides_who() {
+    let house = House::start();
+    let ada = Asker::first_operator(&house).await;
+    let path = format!("/houses/{}", ada.only_house().await);
+    for (email, role) in [("vic@example.org", "viewer"), ("ed@example.org", "editor")] {
+        let member = json!({"email": email, "role": role, "password": "a long password"});
+        ada.post(&format!("{path}/members"), member).await.is(200);
+    }
+    let vic = Asker::person(&house, "vic@example.org", "a long password").await;
+    let ed = Asker::person(&house, "ed@example.org", "a long password").await;
+    vic.get(&path).await.is(200);
+    vic.patch(&path, json!({"mute": true})).await.is(403);
+    ed.patch(&path, json!({"mute": true})).await.is(200);
+    ed.get(&format!("{path}/members")).await.is(403);
+    ed.delete(&path).await.is(403);
+    let members = ada.get(&format!("{path}/members")).await.is(200);
+    assert_eq!(members["members"].as_array().map(Vec::len), Some(3));
+    let own = ada.get("/me").await.is(200)["user"]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    ada.delete(&format!("{path}/members/{own}")).await.is(409);
+
+    // Whoever is put out hears nothing more.
+    let mut socket = vic
+        .socket(Some(path.rsplit('/').next().expect("an id")))
+        .await
+        .expect("a socket");
+    socket.begin().await;
+    let id = vic.get("/me").await.is(200)["user"]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    ada.delete(&format!("{path}/members/{id}")).await.is(204);
+    assert_eq!(socket.hear_a("error").await["code"], "revoked");
+    vic.get(&path).await.is(404);
+}
+
+#[tokio::test]
+async fn tokens_are_told_once_do_no_more_than_their_maker_and_can_be_revoked() {
+    let house = House::start();
+    let ada = Asker::first_operator(&house).await;
+    let path = format!("/houses/{}", ada.only_house().await);
+    let made = ada
+        .post("/tokens", json!({"name": "script", "role": "viewer"}))
+        .await
+        .is(201);
+    let script = Asker::with_token(&house, made["secret"].as_str().expect("a token"));
+    script.get(&path).await.is(200);
+    script.patch(&path, json!({"mute": true})).await.is(403);
+    let list = ada.get("/tokens").await.is(200);
+    assert!(
+        !list
+            .to_string()
+            .contains(made["secret"].as_str().expect("a token"))
+    );
+    ada.delete(&format!("/tokens/{}", made["id"].as_str().expect("an id")))
+        .await
+        .is(204);
+    script.get(&path).await.is(401);
+
+    let tool = Asker::with_token(&house, token(&house.data, "editor"));
+    tool.patch(&path, json!({"mute": true})).await.is(200);
+    tool.delete(&path).await.is(403);
+}
+
+#[tokio::test]
+async fn guessing_passwords_is_slowed_down() {
+    let house = House::start();
+    let _ada = Asker::first_operator(&house).await;
+    let nobody = Asker::nobody(&house);
+    let guess = json!({"email": "ada@example.org", "password": "a guess at it"});
+    let mut last = 0;
+    for _ in 0..12 {
+        last = nobody.post("/sign-in", guess.clone()).await.status.as_u16();
+    }
+    assert_eq!(last, 429);
+}
+
+#[tokio::test]
+async fn a_backup_is_whole_and_can_be_put_back() {
+    let house = House::start();
+    let ada = Asker::first_operator(&house).await;
+    let path = format!("/houses/{}", ada.only_house().await);
+    ada.patch(&path, json!({"name": "Before"})).await.is(200);
+    let backup = house.data.join("backup.db");
+    let run = |words: &[&str]| {
+        let output = program()
+            .args(words)
+            .arg(&backup)
+            .arg("--data")
+            .arg(&house.data)
+            .output();
+        output.expect("musebox-house")
+    };
+    let done = run(&["backup"]);
+    assert!(done.status.success(), "{done:?}");
+    let twice = run(&["backup"]);
+    assert!(
+        String::from_utf8_lossy(&twice.stderr).contains("is there already"),
+        "{twice:?}"
+    );
+    ada.patch(&path, json!({"name": "After"})).await.is(200);
+    let epoch = {
+        let mut socket = ada.socket(path.rsplit('/').next()).await.expect("a socket");
+        socket.begin().await["epoch"].clone()
+    };
+    let data = house.data.clone();
+    let running = run(&["restore"]);
+    assert!(
+        !running.status.success(),
+        "a server that runs is not overwritten: {running:?}"
+    );
+    let _folder = house.stop();
+    let done = program()
+        .arg("restore")
+        .arg(&backup)
+        .arg("--data")
+        .arg(&data)
+        .output()
+        .expect("restore");
+    assert!(done.status.success(), "{done:?}");
+    let house = House::on(&data, &[]);
+    let ada = Asker::person(&house, "ada@example.org", "a long password").await;
+    assert_eq!(ada.get(&path).await.is(200)["name"], "Before");
+    let mut socket = ada.socket(path.rsplit('/').next()).await.expect("a socket");
+    let now = socket.begin().await;
+    assert_ne!(
+        now["epoch"], epoch,
+        "boxes must not take the old revisions for the new ones"
+    );
+}

@@ -1,0 +1,153 @@
+//! Houses and their things, over REST and live.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{Asker, House};
+
+#[tokio::test]
+async fn the_toggle_needs_the_revision_it_changes_and_tells_everybody() {
+    let house = House::start();
+    let ada = Asker::first_operator(&house).await;
+    let id = ada.only_house().await;
+    let path = format!("/houses/{id}");
+    let mut page = ada.socket(Some(&id)).await.expect("a socket");
+    let first = page.begin().await;
+    assert_eq!(first["document"]["house"]["autostart_playlist"], false);
+
+    let on = json!({"autostart_playlist": true});
+    let seen = ada.get(&path).await;
+    let tag = seen.etag();
+    let without = ada.send(Method::PATCH, &path, Some(on.clone()), &[]).await;
+    assert_eq!(without.status, 428, "{without:?}");
+    let done = ada
+        .send(
+            Method::PATCH,
+            &path,
+            Some(on.clone()),
+            &[("if-match", &tag)],
+        )
+        .await;
+    let new_tag = done.etag();
+    assert_eq!(done.is(200)["autostart_playlist"], true);
+    assert_ne!(tag, new_tag);
+
+    let patch = page.hear_a("patch").await;
+    assert_eq!(patch["patch"]["house"]["autostart_playlist"], true);
+    assert_eq!(patch["base_rev"], first["rev"]);
+
+    let stale = ada
+        .send(
+            Method::PATCH,
+            &path,
+            Some(json!({"autostart_playlist": false})),
+            &[("if-match", &tag)],
+        )
+        .await;
+    assert_eq!(stale.headers["content-type"], "application/problem+json");
+    let stale = stale.is(412);
+    assert_eq!(
+        stale["current"]["autostart_playlist"], true,
+        "what there is now comes along"
+    );
+    // Changing something else does not make the house's revision stale.
+    let group = ada
+        .post(&format!("{path}/groups"), json!({"name": "Upstairs"}))
+        .await
+        .is(201);
+    assert_eq!(group["name"], "Upstairs");
+    let off = json!({"autostart_playlist": false});
+    ada.send(Method::PATCH, &path, Some(off), &[("if-match", &new_tag)])
+        .await
+        .is(200);
+}
+
+#[tokio::test]
+async fn playlists_and_items_are_made_changed_and_removed() {
+    let house = House::start();
+    let ada = Asker::with_token(&house, house.token());
+    let made = ada
+        .post("/houses", json!({"name": "Gallery"}))
+        .await
+        .is(201);
+    let path = format!("/houses/{}", made["id"].as_str().expect("an id"));
+    let source = json!({"src": "https://example.org/a.mp4", "sha256": "0".repeat(64), "size": 3, "mime": "video/mp4"});
+    let item = ada
+        .post(
+            &format!("{path}/items"),
+            json!({"title": "Waves", "kind": "video", "formats": {"source": source}}),
+        )
+        .await
+        .is(201);
+    let item = item["id"].as_str().expect("an id").to_owned();
+    let montages = json!([{"id": "m", "tracks": [{"id": "t", "items": [item]}]}]);
+    let list = ada
+        .post(
+            &format!("{path}/playlists"),
+            json!({"name": "Summer", "montages": montages}),
+        )
+        .await
+        .is(201);
+    let list = list["id"].as_str().expect("an id").to_owned();
+    ada.patch(&path, json!({"playlist": list})).await.is(200);
+
+    let in_use = ada.delete(&format!("{path}/items/{item}")).await.is(409);
+    assert!(
+        in_use["detail"].as_str().expect("words").contains("Summer"),
+        "{in_use}"
+    );
+    let wrong = ada.patch(&path, json!({"volume": 3})).await.is(422);
+    assert_eq!(wrong["key"], "volume");
+    let wrong = ada.patch(&path, json!({"colour": "red"})).await.is(422);
+    assert!(wrong["detail"].as_str().is_some(), "{wrong}");
+    ada.patch(&path, json!({"time_zone": "Europe/Atlantis"}))
+        .await
+        .is(422);
+    ada.patch(&path, json!({"time_zone": "Europe/Paris"}))
+        .await
+        .is(200);
+
+    ada.delete(&format!("{path}/playlists/{list}"))
+        .await
+        .is(204);
+    let now = ada.get(&path).await.is(200);
+    assert!(
+        now.get("playlist").is_none(),
+        "a playlist that is gone is not selected: {now}"
+    );
+    ada.delete(&format!("{path}/items/{item}")).await.is(204);
+    ada.get(&format!("{path}/items/{item}")).await.is(404);
+    ada.delete(&path).await.is(204);
+    ada.get(&path).await.is(404);
+}
+
+#[tokio::test]
+async fn whoever_was_away_gets_patches_and_a_restart_loses_nothing() {
+    let house = House::start();
+    let ada = Asker::first_operator(&house).await;
+    let id = ada.only_house().await;
+    let path = format!("/houses/{id}");
+    let mut page = ada.socket(Some(&id)).await.expect("a socket");
+    let first = page.begin().await;
+    drop(page);
+    for volume in [0.1, 0.2, 0.3] {
+        ada.patch(&path, json!({"volume": volume})).await.is(200);
+    }
+    let mut page = ada.socket(Some(&id)).await.expect("a socket");
+    page.say(json!({"type": "hello", "proto": 1, "epoch": first["epoch"], "rev": first["rev"]}))
+        .await;
+    for volume in [0.1, 0.2, 0.3] {
+        let patch = page.hear_a("patch").await;
+        assert_eq!(patch["patch"]["house"]["volume"], volume);
+    }
+    let data = house.data.clone();
+    house.terminate();
+    // The server says goodbye to its guests before it ends.
+    assert_eq!(page.hear().await, json!({"close": 1012}));
+    drop(page);
+    let _folder = house.stop();
+    let again = House::on(&data, &[]);
+    let ada = Asker::person(&again, "ada@example.org", "a long password").await;
+    let now = ada.get(&path).await.is(200);
+    assert_eq!(now["volume"], 0.3);
+}

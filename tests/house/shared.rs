@@ -1,0 +1,115 @@
+//! Several servers that share a PostgreSQL database are one house server.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::{
+    postgres::Server,
+    support::{Asker, House, PaperBox, token},
+};
+
+#[tokio::test]
+async fn a_change_through_one_server_reaches_the_boxes_of_the_other_and_one_that_dies_loses_nothing()
+ {
+    let url = Server::shared().database();
+    let (one_folder, other_folder) = (
+        tempfile::tempdir().expect("a folder"),
+        tempfile::tempdir().expect("a folder"),
+    );
+    let media = one_folder.path().join("media");
+    let more = ["--database", &url, "--media", media.to_str().expect("text")];
+    let one = House::on(one_folder.path(), &more);
+    let ada = Asker::first_operator(&one).await;
+    let other = House::on(other_folder.path(), &more);
+    assert_eq!(other.setup, None, "the first operator is there already");
+    let id = ada.only_house().await;
+    let path = format!("/houses/{id}");
+
+    let foyer = PaperBox::enrol(&one, &ada, &id, 11).await;
+    // Its token comes from one server and is good at the other; the identity is the same, too.
+    let token_answer = foyer.ask_for_token(&one).await.is(200);
+    let bearer = token_answer["token"].as_str().expect("a token").to_owned();
+    let mut socket = Asker::with_token(&other, &bearer)
+        .socket(None)
+        .await
+        .expect("a socket");
+    let first = socket.begin().await;
+    ada.patch(&path, json!({"autostart_playlist": true}))
+        .await
+        .is(200);
+    let patch = socket.hear_a("patch").await;
+    assert_eq!(patch["patch"]["house"]["autostart_playlist"], true);
+
+    // The page at one server sees the box at the other, and its command gets there.
+    let mut page = ada.socket(Some(&id)).await.expect("a socket");
+    page.begin().await;
+    socket
+        .say(json!({"type": "reported", "state": {"state": "playing", "title": "Waves"}}))
+        .await;
+    loop {
+        let seen = page.hear_a("reported").await;
+        if seen["state"]["title"] == "Waves" {
+            assert_eq!(seen["online"], true);
+            break;
+        }
+    }
+    let commands = format!("{path}/screens/{}/commands", foyer.screen);
+    let (answer, ()) = tokio::join!(ada.post(&commands, json!({"command": "next"})), async {
+        let command = socket.hear_a("command").await;
+        assert_eq!(command["command"], "next");
+        socket
+            .say(json!({"type": "ack", "id": command["id"]}))
+            .await;
+    });
+    // The answer goes to the server that the box is connected to.
+    assert_eq!(answer.status, 202, "{answer:?}");
+
+    // Two editors at two servers: nobody's change is lost.
+    let tool = Asker::with_token(&other, owner_token(&other, &url));
+    let tag = tool.get(&path).await.etag();
+    let headers = [("if-match", tag.as_str())];
+    let (here, there) = tokio::join!(
+        ada.send(Method::PATCH, &path, Some(json!({"volume": 0.1})), &headers),
+        tool.send(Method::PATCH, &path, Some(json!({"volume": 0.2})), &headers)
+    );
+    let mut answers = [here.status.as_u16(), there.status.as_u16()];
+    answers.sort_unstable();
+    assert_eq!(answers, [200, 412]);
+
+    // The box's server dies; the box goes to the other, and goes on from where it was.
+    let newest = tool.get(&path).await.is(200)["rev"].clone();
+    let _ = other.kill();
+    let mut socket = Asker::with_token(&one, &bearer)
+        .socket(None)
+        .await
+        .expect("a socket");
+    socket
+        .say(json!({"type": "hello", "proto": 1, "epoch": first["epoch"], "rev": first["rev"]}))
+        .await;
+    loop {
+        let patch = socket.hear_a("patch").await;
+        if patch["rev"] == newest {
+            break;
+        }
+    }
+}
+
+fn owner_token(house: &House, url: &str) -> String {
+    let output = crate::support::program()
+        .args(["token", "create", "--database", url, "--data"])
+        .arg(&house.data)
+        .output()
+        .expect("musebox-house token create");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout)
+        .expect("text")
+        .trim()
+        .to_owned()
+}
+
+#[test]
+fn a_token_of_the_command_line_is_for_the_database_that_it_names() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let token = token(folder.path(), "viewer");
+    assert!(token.starts_with("musebox_"), "{token}");
+}
