@@ -1,25 +1,27 @@
 # The two commands are `make demo` and `make test`. All of them install what they need.
 
-.PHONY: help demo test check rig rig-shell soak bench bench-rig coverage
+.PHONY: help demo test check e2e rig rig-shell soak bench bench-house bench-rig coverage
 
 rig_path := PATH="$${XDG_CACHE_HOME:-$$HOME/.cache}/musebox/bin:$$PATH"
 
 help:
-	@echo "make demo              play the sample until Ctrl-C: on the screen of a text console, else on a virtual display"
+	@echo "make demo              play the sample, steered by a house with its page, until Ctrl-C: on the screen of a text console, else on a virtual display"
 	@echo "make demo SECONDS=20   the same, for 20 seconds"
 	@echo "make test              every check and test"
 	@echo "make check             the quick ones"
+	@echo "make e2e               the page, the house server and a box together, and how quickly a box obeys"
 	@echo "make rig               the tests in a virtual machine with a real kernel and real display drivers"
 	@echo "make rig-shell         a prompt in such a machine, with the picture as a file"
 	@echo "make soak              the same tests for much longer"
 	@echo "make bench             side by side with other players"
+	@echo "make bench-house       thousands of boxes on one house server"
 	@echo "make bench-rig         the same on a real kernel's display, judged by the kernel"
 	@echo "make coverage          which lines the tests run"
 
 # The dev profile is optimised enough to play (see Cargo.toml), and the tests use it, too.
 demo:
 	@tests/setup demo
-	@cargo build --bins
+	@cargo build --bins --example demo-house
 	@tests/demo $(SECONDS)
 
 test:
@@ -30,6 +32,10 @@ check:
 	@cargo clippy --all-targets -- -D warnings
 	@cargo test --lib --bins --test layering --test docs --test sequencer --test playlist_file --test config_doc \
 		--test status_schema
+
+e2e:
+	@tests/setup e2e
+	@FLIPS=$${FLIPS:-100} tests/e2e/run tests/e2e/house.test.mjs
 
 rig:
 	@tests/setup rig
@@ -47,6 +53,12 @@ soak:
 bench:
 	@tests/setup bench
 	@benches/run
+
+bench-house:
+	@tests/setup demo
+	@cargo build --bins --example bench-house
+	@$${CARGO_TARGET_DIR:-target}/debug/examples/bench-house
+	@$${CARGO_TARGET_DIR:-target}/debug/examples/bench-house --tls
 
 bench-rig:
 	@tests/setup rig
