@@ -152,8 +152,6 @@ fn reachable(url: HouseUrl, addresses: impl Iterator<Item = IpAddr>) -> HouseUrl
 
 #[cfg(test)]
 mod tests {
-    use mdns_sd::ServiceInfo;
-
     use super::*;
 
     #[test]
@@ -180,31 +178,5 @@ mod tests {
         let only_six = addresses().filter(IpAddr::is_ipv6);
         let reached = reachable(url("https://house.local"), only_six);
         assert_eq!(reached, url("https://[2001:db8::7]"));
-    }
-
-    #[test]
-    fn a_house_that_announces_itself_is_found() {
-        let name = format!("Gallery No. {}", std::process::id());
-        let daemon = ServiceDaemon::new().expect("a daemon");
-        let properties = [("url", "https://gallery.example:8443")];
-        let info = ServiceInfo::new(SERVICE, &name, "gallery.local.", "", 8443, &properties[..])
-            .expect("a service")
-            .enable_addr_auto();
-        daemon.register(info).expect("announced");
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        let mut browser = Browser::start().expect("a browser");
-        runtime.block_on(async {
-            let found = async {
-                // Others may be here, too.
-                while browser.found().iter().all(|found| found.name != name) {
-                    browser.changed().await;
-                }
-            };
-            let found = tokio::time::timeout(Duration::from_secs(60), found).await;
-            found.expect("it is found in time");
-        });
     }
 }
