@@ -335,6 +335,7 @@ impl Talk {
         };
         let state = state.and_then(|state| serde_json::to_value(state).ok());
         self.tell(state, true).await;
+        let told = plays.len();
         let rows = plays.into_iter().filter_map(|play| {
             Some(PlayRow {
                 house: self.hall.id().to_owned(),
@@ -348,6 +349,11 @@ impl Talk {
             })
         });
         let rows: Vec<PlayRow> = rows.collect();
+        // To refuse them would keep the box sending them for ever.
+        if rows.len() < told {
+            let lost = told - rows.len();
+            log::warn!(screen = screen.as_str(), lost; "entries of the play log make no sense and are dropped");
+        }
         if let Some(id) = id {
             self.stored = Some((id, self.server.ledger.plays(rows).await));
         }
