@@ -1,6 +1,7 @@
-//! The documents: their links lead somewhere, and the commands that they show exist.
+//! The documents: their links lead somewhere, the commands that they show exist, and the house server takes the
+//! settings that they show and has the metrics.
 //!
-//! Each check is a function on text, and is tried on text that breaks it. Configuration examples have their own test.
+//! Each check is a function on text, and is tried on text that breaks it. A box's configuration has its own test.
 
 #![allow(clippy::disallowed_methods)] // The list is for the domain.
 
@@ -10,6 +11,8 @@ use std::{
     path::{Component, Path, PathBuf},
     process::Command,
 };
+
+use musebox::house::args::Serve;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -166,35 +169,52 @@ fn options(help: &str) -> BTreeSet<String> {
         .collect()
 }
 
-fn help(program: &str, subcommand: Option<&str>) -> String {
+fn help(program: &str, commands: &[&str]) -> String {
     let output = Command::new(program)
-        .args(subcommand)
+        .args(commands)
         .arg("--help")
         .output()
         .expect("it runs");
-    assert!(output.status.success(), "{program} {subcommand:?} --help");
+    assert!(output.status.success(), "{program} {commands:?} --help");
     String::from_utf8(output.stdout).expect("a text")
 }
 
-/// What the two programs understand.
-fn programs() -> BTreeMap<&'static str, Options> {
-    let daemon = help(env!("CARGO_BIN_EXE_museboxd"), None);
-    let control = env!("CARGO_BIN_EXE_museboxctl");
-    let general = help(control, None);
-    let mut ctl: Options = [(String::new(), options(&general))].into();
-    let listed = general
-        .lines()
+/// The subcommands that a help text lists. What is indented further goes on with the line above.
+fn subcommands(help: &str) -> Vec<&str> {
+    help.lines()
         .skip_while(|line| *line != "Commands:")
         .skip(1)
-        .take_while(|line| line.starts_with("  "))
+        .map_while(|line| line.strip_prefix("  "))
+        .filter(|line| !line.starts_with(' '))
         .filter_map(|line| line.split_whitespace().next())
-        .filter(|name| *name != "help");
-    for name in listed {
-        ctl.insert(name.to_owned(), options(&help(control, Some(name))));
+        .filter(|name| *name != "help")
+        .collect()
+}
+
+/// What a program understands; a subcommand also what those below it do.
+fn understood(program: &str) -> Options {
+    let general = help(program, &[]);
+    let mut all: Options = [(String::new(), options(&general))].into();
+    for name in subcommands(&general) {
+        let own = help(program, &[name]);
+        let mut known = options(&own);
+        for below in subcommands(&own) {
+            known.extend(options(&help(program, &[name, below])));
+        }
+        all.insert(name.to_owned(), known);
     }
+    all
+}
+
+/// What the three programs understand.
+fn programs() -> BTreeMap<&'static str, Options> {
     [
-        ("museboxd", [(String::new(), options(&daemon))].into()),
-        ("museboxctl", ctl),
+        ("museboxd", understood(env!("CARGO_BIN_EXE_museboxd"))),
+        ("museboxctl", understood(env!("CARGO_BIN_EXE_museboxctl"))),
+        (
+            "musebox-house",
+            understood(env!("CARGO_BIN_EXE_musebox-house")),
+        ),
     ]
     .into()
 }
@@ -276,6 +296,8 @@ fn options_and_commands_exist() {
     let programs = programs();
     assert!(programs["museboxd"][""].contains("--capture-audio"));
     assert!(programs["museboxctl"]["status"].contains("--json"));
+    assert!(programs["musebox-house"][""].contains("--public-url"));
+    assert!(programs["musebox-house"]["token"].contains("--role"));
     for (path, text) in documents() {
         let bare = match path.starts_with("docs") {
             true => Bare::Anybodys,
@@ -288,6 +310,71 @@ fn options_and_commands_exist() {
             .filter(|word| !others.iter().any(|other| word.starts_with(other)))
             .collect();
         assert!(unknown.is_empty(), "{}: {unknown:#?}", path.display());
+    }
+}
+
+/// The settings of the house server in a file of this text.
+fn house_settings(text: &str) -> Result<Serve, String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("house.toml");
+    fs::write(&config, text).expect("written");
+    let settings = Serve {
+        config: Some(config),
+        ..Serve::default()
+    };
+    let read = settings.with_file().map_err(|err| format!("{err:#}"))?;
+    Ok(Serve {
+        config: None,
+        ..read
+    })
+}
+
+#[test]
+fn the_house_server_takes_every_file_of_settings_that_is_shown() {
+    let documents = documents();
+    let text = &documents[Path::new("docs/house.md")];
+    let blocks: Vec<_> = text.split("```toml\n").skip(1).collect();
+    assert!(!blocks.is_empty(), "the blocks are found");
+    for block in blocks {
+        let (text, _) = block.split_once("```").expect("the block's end");
+        let settings = house_settings(text).expect(text);
+        let nothing = Serve::default();
+        assert_ne!(format!("{settings:?}"), format!("{nothing:?}"), "{text}");
+    }
+}
+
+/// The names of the house server's metrics in a text.
+fn metrics(text: &str) -> BTreeSet<&str> {
+    text.split(|character: char| !(character.is_ascii_alphanumeric() || character == '_'))
+        .filter(|word| word.starts_with("musebox_house_"))
+        .collect()
+}
+
+#[test]
+fn every_metric_of_the_house_server_is_told_and_no_other() {
+    let source = fs::read_to_string(root().join("src/web/health.rs")).expect("a text");
+    assert!(metrics(&source).contains("musebox_house_boxes_connected"));
+    let documents = documents();
+    assert_eq!(
+        metrics(&documents[Path::new("docs/house.md")]),
+        metrics(&source)
+    );
+    let planted = "`musebox_house_a`, musebox_b \"musebox_house_c_total\"";
+    assert_eq!(
+        metrics(planted),
+        ["musebox_house_a", "musebox_house_c_total"].into()
+    );
+}
+
+#[test]
+fn planted_faults_of_settings_are_found() {
+    for (text, told) in [
+        ("public-url = \"https://house.example\"", "public-url"),
+        ("listen = \"everywhere\"", "socket address"),
+        ("behind_proxy = \"yes\"", "boolean"),
+    ] {
+        let error = house_settings(text).expect_err(text);
+        assert!(error.contains(told), "{error}");
     }
 }
 
@@ -333,6 +420,10 @@ fn planted_targets_and_options_are_found() {
     ]
     .map(str::to_owned);
     assert_eq!(missing_targets(&code, &targets), ["ghost", "dance"]);
+
+    let help = "Usage: x\n\nCommands:\n  one   Does this,\n        and that\n  two\n  help  Tells\n\nOptions:\n  --three";
+    assert_eq!(subcommands(help), ["one", "two"]);
+    assert_eq!(subcommands("Options:\n  --three"), [""; 0]);
 
     let programs: BTreeMap<&str, Options> = [
         (

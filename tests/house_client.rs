@@ -2,12 +2,22 @@
 
 #![allow(clippy::disallowed_methods)] // The list is for the domain.
 
+#[path = "house_client/choosing.rs"]
+mod choosing;
 #[path = "support/counted/mod.rs"]
 mod counted;
 #[path = "support/fake_house.rs"]
 mod fake_house;
+#[path = "house_client/later.rs"]
+mod later;
+#[path = "house_client/outputs.rs"]
+mod outputs;
 #[path = "support/player_box.rs"]
 mod player_box;
+#[path = "house_client/settings.rs"]
+mod settings;
+#[path = "house_client/times.rs"]
+mod times;
 
 use std::{fs, path::Path};
 
@@ -208,7 +218,8 @@ fn a_box_is_paired_steered_and_tells_how_it_is() {
         .last()
         .expect("a picture")
         .clone();
-    assert!(picture.starts_with(b"\xff\xd8\xff"), "a JPEG");
+    assert!(picture.jpeg.starts_with(b"\xff\xd8\xff"), "a JPEG");
+    assert_eq!(picture.query, "", "of the first output");
 
     pair.set("standby", json!(true));
     let status = pair.wait("the display is off", is("standby"));

@@ -119,6 +119,23 @@ fn a_schedule_takes_over_and_gives_back() {
 }
 
 #[test]
+fn a_box_that_wakes_in_the_middle_joins_what_has_begun() {
+    let document = document();
+    // Christmas has the higher priority. 2026-12-26 is a Saturday, whose window runs into Sunday.
+    for (when, playlist, until) in [
+        // It is looked again when that window opens.
+        ("2026-12-25T15:00:00", "p4", "2026-12-26T22:00:00"),
+        ("2026-12-26T22:30:00", "p4", "2026-12-27T00:00:00"),
+        ("2026-12-27T00:30:00", "p3", "2026-12-27T02:00:00"),
+        ("2026-12-27T02:00:00", "p1", "2027-01-02T22:00:00"),
+    ] {
+        let plan = plan(&document, Some(when));
+        let expected = (Some(playlist.to_owned()), Power::On, Some(at(until)));
+        assert_eq!(plan, expected, "{when}");
+    }
+}
+
+#[test]
 fn of_equal_priorities_the_smallest_id_plays() {
     let mut document = document();
     document["playlists"]["p1"]["schedule"] = json!({"priority": 5});

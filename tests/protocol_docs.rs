@@ -1,23 +1,31 @@
-//! `docs/protocol.md`, the schemas and the types say the same.
+//! `docs/protocol.md`, its example of an enrolment, the schemas and the types say the same.
 
 #![allow(clippy::disallowed_methods)] // The list is for the domain.
 
 use std::{collections::BTreeSet, env, fs};
 
+use ed25519_dalek::{Signer, SigningKey};
 use jsonschema::Validator;
-use musebox::domain::{
-    house::Environment,
-    ids::Revision,
-    protocol::sync::{
-        CLOSE_BAD_MESSAGE, CLOSE_BAD_SNAPSHOT, CLOSE_GOING_AWAY, CLOSE_NO_HELLO, CLOSE_OVERLOADED,
-        CLOSE_RESTART, CLOSE_REVOKED, CLOSE_TOO_BIG, CLOSE_UNKNOWN_PROTO, ErrorCode, HouseCommand,
-        Message, PROTO,
+use musebox::{
+    domain::{
+        house::{
+            Environment,
+            enrol::{self, Pairing, PairingCode},
+        },
+        ids::Revision,
+        protocol::sync::{
+            CLOSE_BAD_MESSAGE, CLOSE_BAD_SNAPSHOT, CLOSE_GOING_AWAY, CLOSE_NO_HELLO,
+            CLOSE_OVERLOADED, CLOSE_RESTART, CLOSE_REVOKED, CLOSE_TOO_BIG, CLOSE_UNKNOWN_PROTO,
+            ErrorCode, HouseCommand, Message, PROTO,
+        },
+        session::{BoxInput, BoxOutput, BoxSession, Link},
+        units::MediaTime,
     },
-    session::{BoxInput, BoxOutput, BoxSession, Link},
-    units::MediaTime,
+    web::{self, enrolments::CODE_SECONDS},
 };
 use schemars::{Schema, schema_for};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 const SYNC: &str = "docs/schema/sync.schema.json";
 const ENVIRONMENT: &str = "docs/schema/environment.schema.json";
@@ -187,6 +195,166 @@ fn every_command_error_and_close_code_is_documented() {
     assert!(doc.contains(&format!(
         "`proto` is the version of this protocol, {PROTO}."
     )));
+}
+
+/// The enrolment that the documentation shows.
+fn enrolment() -> Value {
+    let path = "docs/examples/enrolment.json";
+    serde_json::from_str(&fs::read_to_string(path).expect(path)).expect(path)
+}
+
+/// The bytes of hexadecimal digits.
+fn unhex(digits: &Value) -> Vec<u8> {
+    let digits = digits.as_str().expect("digits");
+    assert_eq!(digits, digits.to_lowercase());
+    let pairs = digits.as_bytes().chunks(2);
+    pairs
+        .map(|pair| {
+            let pair = std::str::from_utf8(pair).expect("ASCII");
+            u8::from_str_radix(pair, 16).expect(pair)
+        })
+        .collect()
+}
+
+fn bytes<const N: usize>(digits: &Value) -> [u8; N] {
+    unhex(digits).try_into().expect("so many bytes")
+}
+
+#[test]
+fn the_documented_check_numbers_come_from_the_documented_keys_and_nonces() {
+    let example = enrolment();
+    let (keys, asked, answer) = (
+        &example["keys"],
+        &example["enrol"]["request"],
+        &example["enrol"]["answer"],
+    );
+    let key = |secret: &Value| SigningKey::from_bytes(&bytes(secret)).verifying_key();
+    let device_key = key(&keys["device_secret"]).to_bytes();
+    let server_key = key(&keys["server_secret"]).to_bytes();
+    for (digits, key) in [
+        (&keys["device_key"], device_key),
+        (&asked["device_key"], device_key),
+        (&keys["server_key"], server_key),
+        (&answer["server_key"], server_key),
+    ] {
+        assert_eq!(bytes::<32>(digits), key);
+    }
+    let box_nonce: [u8; 32] = bytes(&example["reveal"]["request"]["box_nonce"]);
+    let server_nonce: [u8; 32] = bytes(&answer["server_nonce"]);
+    assert_eq!(bytes::<32>(&asked["commit"]), enrol::commitment(&box_nonce));
+    let spki: [u8; 32] = bytes(&asked["spki"]);
+    for (name, spki) in [("check", Some(&spki)), ("check_without_spki", None)] {
+        let pairing = Pairing {
+            device_key: &device_key,
+            server_key: &server_key,
+            spki_sha256: spki,
+            box_nonce: &box_nonce,
+            server_nonce: &server_nonce,
+        };
+        let check = &example[name];
+        assert_eq!(check["number"], pairing.check_number().to_string());
+        let hashed = [
+            &b"musebox check 1\0"[..],
+            &device_key[..],
+            &server_key[..],
+            spki.map_or(&[][..], |spki| &spki[..]),
+            &box_nonce[..],
+            &server_nonce[..],
+        ]
+        .concat();
+        assert_eq!(unhex(&check["bytes"]), hashed);
+        let digest: [u8; 32] = Sha256::digest(&hashed).into();
+        assert_eq!(bytes::<32>(&check["sha256"]), digest);
+    }
+    assert_eq!(
+        example["reveal"]["answer"]["check"],
+        example["check"]["number"]
+    );
+    assert_eq!(
+        example["reveal"]["request"]["secret"], answer["secret"],
+        "the secret that was given"
+    );
+    let code = answer["code"].as_str().expect("a code");
+    assert_eq!(
+        code.parse::<PairingCode>().expect(code).to_string(),
+        code,
+        "as it is shown"
+    );
+    assert_eq!(answer["expires_in"], CODE_SECONDS);
+}
+
+#[test]
+fn the_documented_signatures_are_those_of_the_documented_keys() {
+    let example = enrolment();
+    let signer = |secret: &str| SigningKey::from_bytes(&bytes(&example["keys"][secret]));
+    let (device, server) = (signer("device_secret"), signer("server_secret"));
+    let (challenge, token) = (&example["challenge"], &example["token"]);
+    let (request, answer) = (&token["request"], &token["answer"]);
+    assert_eq!(request["nonce"], challenge["answer"]["nonce"]);
+    for asked in [&challenge["request"], request] {
+        assert_eq!(asked["device_key"], example["keys"]["device_key"]);
+    }
+    for key in ["house", "screen"] {
+        assert_eq!(answer[key], example["standing"]["answer"][key]);
+    }
+    let nonce: [u8; 32] = bytes(&request["nonce"]);
+    let box_nonce: [u8; 32] = bytes(&request["box_nonce"]);
+    let signed = enrol::token_challenge(&nonce, &box_nonce);
+    assert_eq!(unhex(&token["signed"]), signed);
+    assert_eq!(
+        bytes::<64>(&request["signature"]),
+        device.sign(&signed).to_bytes()
+    );
+    let proof = enrol::house_proof(&box_nonce, &nonce);
+    assert_eq!(unhex(&token["proof"]), proof);
+    assert_eq!(
+        bytes::<64>(&answer["signature"]),
+        server.sign(&proof).to_bytes()
+    );
+}
+
+#[test]
+fn the_documented_enrolment_has_the_bodies_and_addresses_of_the_interface() {
+    let described = serde_json::to_value(web::openapi()).expect("JSON");
+    let (doc, example) = (doc(), enrolment());
+    let keys = |object: &Map<String, Value>| object.keys().cloned().collect::<BTreeSet<_>>();
+    for (step, part, name) in [
+        ("enrol", "request", "Ask"),
+        ("enrol", "answer", "Asked"),
+        ("reveal", "request", "Reveal"),
+        ("reveal", "answer", "Check"),
+        ("standing", "answer", "Standing"),
+        ("challenge", "request", "Knock"),
+        ("challenge", "answer", "Nonce"),
+        ("token", "request", "Answer"),
+        ("token", "answer", "Token"),
+    ] {
+        let body = example[step][part].as_object().expect(step);
+        let schema = &described["components"]["schemas"][name]["properties"];
+        let schema = schema.as_object().expect(name);
+        assert_eq!(keys(body), keys(schema), "{step} {part}");
+        for key in body.keys() {
+            assert!(doc.contains(&format!("`{key}`")), "{step} {part}: {key}");
+        }
+    }
+    for (method, path) in [
+        ("post", "/enrol"),
+        ("post", "/enrol/{id}/reveal"),
+        ("get", "/enrol/{id}"),
+        ("post", "/devices/challenge"),
+        ("post", "/devices/token"),
+        ("get", "/media/{name}/link"),
+    ] {
+        assert!(
+            described["paths"][path][method].is_object(),
+            "{method} {path}"
+        );
+        let shown = format!("`{} /api/v1{path}`", method.to_uppercase());
+        assert!(doc.contains(&shown), "{shown}");
+    }
+    for words in ["musebox check 1", "musebox token 1", "musebox house 1"] {
+        assert!(doc.contains(&format!("`{words}`")), "{words}");
+    }
 }
 
 #[test]

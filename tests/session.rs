@@ -1,14 +1,15 @@
 //! A house and a box over a bad network, in virtual time: they always come to agree.
 
 use musebox::domain::{
-    ids::{CommandId, Epoch, Revision},
+    ids::{CommandId, Epoch, Revision, ScreenName},
     protocol::sync::{
-        Ack, CLOSE_BAD_MESSAGE, CLOSE_NO_HELLO, CLOSE_REVOKED, CLOSE_UNKNOWN_PROTO, ErrorCode,
-        Frame, Hello, HouseCommand, MAX_GARBLED, MAX_PATCHES, Message, Reported,
+        Ack, CLOSE_BAD_MESSAGE, CLOSE_NO_HELLO, CLOSE_OVERLOADED, CLOSE_REVOKED,
+        CLOSE_UNKNOWN_PROTO, ErrorCode, Frame, Hello, HouseCommand, MAX_GARBLED, MAX_PATCHES,
+        Message, PROTO, Play, Reported,
     },
     session::{
         BoxInput, BoxOutput, BoxSession, Closing, Held, History, HouseInput, HouseOutput,
-        HouseSession, Link, Peer,
+        HouseSession, Link, MAX_HELLOS, Peer,
     },
     units::MediaTime,
 };
@@ -263,6 +264,22 @@ fn the_sixteenth_frame_that_is_no_message_is_the_last() {
 }
 
 #[test]
+fn whoever_asks_for_everything_again_and_again_is_sent_away() {
+    let say = || HouseInput::Received(hello(PROTO, None));
+    let most = usize::try_from(MAX_HELLOS).expect("few");
+    let told = house_does(Peer::Page, std::iter::repeat_with(say).take(most).collect());
+    assert_eq!((sent(&told).len(), closed(&told)), (most, None));
+    let told = house_does(
+        Peer::Page,
+        std::iter::repeat_with(say).take(most + 1).collect(),
+    );
+    assert_eq!(
+        (sent(&told).len(), closed(&told)),
+        (most, Some(CLOSE_OVERLOADED))
+    );
+}
+
+#[test]
 fn the_answer_to_a_hello_depends_on_what_is_held() {
     let mut history = history();
     for n in 6..=300 {
@@ -508,6 +525,137 @@ fn a_command_is_carried_out_once_and_its_answer_said_again() {
         if matches!(&**ack, Message::Ack(Ack { error: Some(_), .. }))));
     session.handle(MediaTime::ZERO, done(), 0.5);
     assert_eq!(session.poll(), None);
+}
+
+/// What a box's session does at a time, but for timers.
+fn box_does_at(session: &mut BoxSession, now: MediaTime, input: BoxInput) -> Vec<BoxOutput> {
+    session.handle(now, input, 0.5);
+    std::iter::from_fn(|| session.poll())
+        .filter(|output| !matches!(output, BoxOutput::WakeAt(_)))
+        .collect()
+}
+
+#[test]
+fn entries_that_no_house_can_read_are_told_once_and_settled_with_the_others() {
+    let mut session = connected_box();
+    let sha256 = musebox::domain::house::canonical::sha256(&json!({"house": {"n": 5}}));
+    box_does(&mut session, &patch("e", 5, 5, &json!({}), sha256.as_str()));
+    let entry = |seq: u64, at: &str| -> Play {
+        let entry = json!({"seq": seq, "at": at, "output": "main", "item": "i", "duration_ms": 9});
+        serde_json::from_value(entry).expect("an entry")
+    };
+    let plays = vec![
+        entry(1, "2026-11-25T10:00:00Z"),
+        entry(2, "the day before yesterday"),
+        entry(u64::MAX, "2026-11-25T10:00:10Z"),
+    ];
+    let played = BoxInput::Played(plays.clone());
+    let told = box_does_at(&mut session, seconds(2), played);
+    let [BoxOutput::Send(report)] = &told[..] else {
+        panic!("{told:?}");
+    };
+
+    // The house hands all of them to who stores them, and says of the report as a whole that it is stored.
+    let report = Message::read(&report.write()).expect("a message");
+    let Message::Reported(sent_report) = &report else {
+        panic!("{report:?}");
+    };
+    let id = sent_report.id.clone().expect("a name");
+    let outputs = house_does(
+        Peer::Box,
+        vec![
+            HouseInput::Received(hello(1, None)),
+            HouseInput::Received(report.clone()),
+            HouseInput::Stored {
+                id: id.clone(),
+                error: None,
+            },
+        ],
+    );
+    let heard = HouseOutput::Reported {
+        id: Some(id),
+        state: None,
+        plays,
+    };
+    assert!(outputs.contains(&heard), "{outputs:?}");
+    let ack = sent(&outputs).pop().expect("an answer");
+    let settled = box_does_at(&mut session, seconds(3), BoxInput::Received(ack));
+    assert_eq!(settled, [BoxOutput::Stored { seq: u64::MAX }]);
+    for later in [40, 80, 120] {
+        let outputs = box_does_at(&mut session, seconds(later), BoxInput::Heard);
+        let is_report = |output: &BoxOutput| match output {
+            BoxOutput::Send(message) => matches!(**message, Message::Reported(_)),
+            BoxOutput::Connect
+            | BoxOutput::Ping
+            | BoxOutput::Close { .. }
+            | BoxOutput::Adopt(_)
+            | BoxOutput::Carry { .. }
+            | BoxOutput::Stored { .. }
+            | BoxOutput::Told(_)
+            | BoxOutput::WakeAt(_) => false,
+        };
+        assert!(
+            !outputs.iter().any(is_report),
+            "it is told again: {outputs:?}"
+        );
+    }
+}
+
+#[test]
+fn a_frame_that_is_no_message_is_answered_before_the_hello_too() {
+    for peer in [Peer::Box, Peer::Page] {
+        let outputs = house_does(peer, vec![HouseInput::Garbled]);
+        let messages = sent(&outputs);
+        let codes: Vec<_> = messages.iter().filter_map(error_code).collect();
+        assert_eq!(codes, [ErrorCode::BadMessage]);
+        assert_eq!(closed(&outputs), None);
+    }
+}
+
+#[test]
+fn a_screenshot_names_its_output_and_an_older_peer_passes_over_that() {
+    let named = HouseCommand::Screenshot {
+        output: Some(ScreenName::new("left")),
+    };
+    let text = |command: &HouseCommand| serde_json::to_value(command).expect("JSON");
+    assert_eq!(
+        text(&named),
+        json!({"command": "screenshot", "output": "left"})
+    );
+    let first = HouseCommand::Screenshot { output: None };
+    assert_eq!(text(&first), json!({"command": "screenshot"}));
+    let mut session = connected_box();
+    for (id, frame, command) in [
+        (
+            "c1",
+            r#"{"type": "command", "id": "c1", "command": "screenshot"}"#,
+            &first,
+        ),
+        (
+            "c2",
+            r#"{"type": "command", "id": "c2", "command": "screenshot", "output": "left"}"#,
+            &named,
+        ),
+        (
+            "c3",
+            r#"{"type": "command", "id": "c3", "command": "screenshot", "later": 1}"#,
+            &first,
+        ),
+    ] {
+        let carried = box_does(&mut session, frame);
+        let id = CommandId::new(id);
+        let command = command.clone();
+        assert_eq!(carried, [BoxOutput::Carry { id, command }]);
+    }
+
+    /// As a box of the version before reads it.
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    #[serde(tag = "command", rename_all = "lowercase")]
+    enum Older {
+        Screenshot,
+    }
+    let read: Older = serde_json::from_value(text(&named)).expect("a command");
+    assert_eq!(read, Older::Screenshot);
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! Where media lie: a folder of files, each complete and hashed before it gets its name.
 //!
 //! An upload grows in `partial/ID`; once it is whole and sound it is moved to its name, so a name never stands for half
-//! a medium. Deliberately absent: who may read, and object storage, which comes with its own issue.
+//! a medium. Its bytes are hashed as they come; only where another process had the beginning are they read again.
+//! Deliberately absent: who may read, and object storage, which comes with its own issue.
 
 use std::{
-    io,
+    collections::HashMap,
+    io::{self, Read},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex},
 };
 
 use sha2::{Digest, Sha256};
@@ -24,6 +27,9 @@ pub enum BlobError {
     /// The name could lead out of the folder.
     #[error("{0:?} is no name for a file")]
     Name(String),
+    /// Less of an upload is there than was noted: a disk has lost it.
+    #[error("only {0} bytes of the upload are there")]
+    Short(u64),
     /// The disk is full.
     #[error("the disk is full")]
     Full,
@@ -41,7 +47,18 @@ pub enum BlobError {
 #[derive(Clone, Debug)]
 pub struct Files {
     folder: PathBuf,
+    hashing: Arc<Mutex<HashMap<String, Hashed>>>,
 }
+
+/// An upload as far as it is hashed.
+#[derive(Clone, Debug, Default)]
+struct Hashed {
+    length: u64,
+    hash: Sha256,
+}
+
+/// So many uploads are remembered as far as they are hashed; others are read again.
+const REMEMBERED: usize = 1000;
 
 impl Files {
     /// Opens the folder; makes it where it is missing.
@@ -52,58 +69,84 @@ impl Files {
             .map_err(fault(&partial))?;
         Ok(Self {
             folder: folder.to_owned(),
+            hashing: Arc::default(),
         })
     }
 
-    /// How much of an upload is there, in bytes.
-    pub async fn partial_size(&self, upload: &str) -> Result<u64, BlobError> {
-        let path = self.partial(upload)?;
-        match fs::metadata(&path).await {
-            Ok(found) => Ok(found.len()),
-            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(0),
-            Err(err) => Err(fault(&path)(err)),
-        }
-    }
-
     /// Opens an upload to write on at `offset`; what stood behind that is cut off.
+    ///
+    /// # Errors
+    /// [`BlobError::Short`] if so much is not there.
     pub async fn append(&self, upload: &str, offset: u64) -> Result<Append, BlobError> {
         let path = self.partial(upload)?;
-        let mut file = OpenOptions::new()
-            .create(true)
+        let opened = OpenOptions::new()
+            .create(offset == 0)
             .truncate(false)
             .write(true)
             .open(&path)
-            .await
-            .map_err(fault(&path))?;
+            .await;
+        let mut file = match opened {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Err(BlobError::Short(0)),
+            opened => opened.map_err(fault(&path))?,
+        };
+        let length = file.metadata().await.map_err(fault(&path))?.len();
+        if length < offset {
+            return Err(BlobError::Short(length));
+        }
         file.set_len(offset).await.map_err(fault(&path))?;
         file.seek(SeekFrom::Start(offset))
             .await
             .map_err(fault(&path))?;
-        Ok(Append { file, path, offset })
+        let known = self.hashing().remove(upload).unwrap_or_default();
+        Ok(Append {
+            files: self.clone(),
+            upload: upload.to_owned(),
+            file,
+            path,
+            offset,
+            hashed: (known.length == offset).then_some(known),
+        })
     }
 
-    /// The SHA-256 of an upload, in lower-case hexadecimal digits, read from the disk.
-    pub async fn partial_sha256(&self, upload: &str) -> Result<String, BlobError> {
-        let path = self.partial(upload)?;
-        let mut file = File::open(&path).await.map_err(fault(&path))?;
-        let (mut hash, mut piece) = (Sha256::new(), vec![0; 1 << 20]);
-        loop {
-            match file.read(&mut piece).await.map_err(fault(&path))? {
-                0 => break,
-                read => hash.update(&piece[..read]),
-            }
+    /// The SHA-256 of an upload of `size` bytes, in lower-case hexadecimal digits; also when it has its name already.
+    ///
+    /// # Errors
+    /// [`BlobError::Short`] if it has another size.
+    pub async fn sha256(&self, upload: &str, name: &str, size: u64) -> Result<String, BlobError> {
+        let (partial, named) = (self.partial(upload)?, self.path(name)?);
+        let path = match fs::try_exists(&partial).await.map_err(fault(&partial))? {
+            true => partial,
+            false => named,
+        };
+        let length = match fs::metadata(&path).await {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => 0,
+            found => found.map_err(fault(&path))?.len(),
+        };
+        if length != size {
+            return Err(BlobError::Short(length));
         }
-        Ok(hash
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect())
+        let known = self.hashing().remove(upload);
+        let hash = match known.filter(|known| known.length == length) {
+            Some(known) => known.hash,
+            None => {
+                let read = path.clone();
+                let hash = tokio::task::spawn_blocking(move || hash_of(&read)).await;
+                hash.map_err(io::Error::other)
+                    .flatten()
+                    .map_err(fault(&path))?
+            }
+        };
+        let digest = hash.finalize();
+        Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// Gives a whole upload its name.
+    /// Gives a whole upload its name; nothing changes where it has it already.
     pub async fn finish(&self, upload: &str, name: &str) -> Result<(), BlobError> {
         let (from, to) = (self.partial(upload)?, self.path(name)?);
-        fs::rename(&from, &to).await.map_err(fault(&from))?;
+        match fs::rename(&from, &to).await {
+            Err(err) if err.kind() == io::ErrorKind::NotFound && to.is_file() => {}
+            renamed => renamed.map_err(fault(&from))?,
+        }
         let folder = File::open(&self.folder)
             .await
             .map_err(fault(&self.folder))?;
@@ -112,6 +155,7 @@ impl Files {
 
     /// Forgets an upload.
     pub async fn give_up(&self, upload: &str) -> Result<(), BlobError> {
+        self.hashing().remove(upload);
         remove(&self.partial(upload)?).await
     }
 
@@ -169,6 +213,12 @@ impl Files {
         }
     }
 
+    fn hashing(&self) -> std::sync::MutexGuard<'_, HashMap<String, Hashed>> {
+        self.hashing
+            .lock()
+            .unwrap_or_else(|broken| broken.into_inner())
+    }
+
     fn path(&self, name: &str) -> Result<PathBuf, BlobError> {
         is_name(name)
             .then(|| self.folder.join(name))
@@ -184,9 +234,13 @@ impl Files {
 
 /// An upload that is being written.
 pub struct Append {
+    files: Files,
+    upload: String,
     file: File,
     path: PathBuf,
     offset: u64,
+    /// Nothing where the beginning was not seen here.
+    hashed: Option<Hashed>,
 }
 
 impl Append {
@@ -197,6 +251,10 @@ impl Append {
             .await
             .map_err(fault(&self.path))?;
         self.offset += bytes.len() as u64;
+        if let Some(hashed) = &mut self.hashed {
+            hashed.hash.update(bytes);
+            hashed.length = self.offset;
+        }
         Ok(())
     }
 
@@ -204,6 +262,12 @@ impl Append {
     pub async fn close(mut self) -> Result<u64, BlobError> {
         self.file.flush().await.map_err(fault(&self.path))?;
         self.file.sync_all().await.map_err(fault(&self.path))?;
+        if let Some(hashed) = self.hashed {
+            let mut all = self.files.hashing();
+            if all.len() < REMEMBERED {
+                all.insert(self.upload, hashed);
+            }
+        }
         Ok(self.offset)
     }
 
@@ -220,6 +284,17 @@ fn is_name(name: &str) -> bool {
         && name != "partial"
         && !name.starts_with('.')
         && name.bytes().all(known)
+}
+
+fn hash_of(path: &Path) -> io::Result<Sha256> {
+    let mut file = std::fs::File::open(path)?;
+    let (mut hash, mut piece) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(hash),
+            read => hash.update(&piece[..read]),
+        }
+    }
 }
 
 async fn remove(path: &Path) -> Result<(), BlobError> {
@@ -250,13 +325,23 @@ mod tests {
         let mut upload = files.append("u1", 0).await.expect("begun");
         upload.write(b"hello").await.expect("written");
         assert_eq!(upload.close().await.expect("closed"), 5);
-        assert_eq!(files.partial_size("u1").await.expect("there"), 5);
         let mut upload = files.append("u1", 2).await.expect("goes on");
         upload.write(b"y!").await.expect("written");
         assert_eq!(upload.close().await.expect("closed"), 4);
-        let hash = files.partial_sha256("u1").await.expect("hashed");
+        // What was cut off is in no hash, whoever saw it come.
+        for files in [&files, &Files::open(folder.path()).await.expect("opened")] {
+            let hash = files.sha256("u1", "a.mp4", 4).await.expect("hashed");
+            assert!(hash.starts_with("d827e9f3"), "{hash}");
+        }
+        for _ in 0..2 {
+            files.finish("u1", "a.mp4").await.expect("named");
+        }
+        let hash = files.sha256("u1", "a.mp4", 4).await.expect("hashed");
         assert!(hash.starts_with("d827e9f3"), "{hash}");
-        files.finish("u1", "a.mp4").await.expect("named");
+        let lost = files.append("u1", 4).await.err();
+        assert!(matches!(lost, Some(BlobError::Short(0))), "{lost:?}");
+        let lost = files.sha256("u1", "a.mp4", 5).await.err();
+        assert!(matches!(lost, Some(BlobError::Short(4))), "{lost:?}");
         let mut text = String::new();
         let mut read = files.read("a.mp4", 1, 2).await.expect("opened");
         read.read_to_string(&mut text).await.expect("read");

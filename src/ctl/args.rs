@@ -102,7 +102,7 @@ pub enum Task {
     },
     /// Pair the box with a house: prints the code that is typed into the house's page.
     Pair {
-        /// Where the house is, as in https://gallery.example:8443 [default: the one that is configured or found].
+        /// Where the house is, as in https://gallery.example:8443 [default: what is configured or found].
         #[arg(value_name = "HOUSE_URL")]
         url: Option<HouseUrl>,
     },

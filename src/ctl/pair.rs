@@ -8,7 +8,10 @@ use tokio::time::{Instant, sleep};
 use crate::{
     control::Client,
     ctl::report::plain,
-    domain::{config::HouseUrl, protocol::HouseStatus},
+    domain::{
+        config::HouseUrl,
+        protocol::{HouseOffer, HouseStatus},
+    },
 };
 
 /// How long the house may take to give a code.
@@ -26,7 +29,16 @@ pub(super) async fn pair(
     let until = Instant::now() + PATIENCE;
     loop {
         let house = client.status().await?.house;
-        match house.filter(|house| house.url == url) {
+        let is_asked = |house: &HouseStatus| house.url == url || !house.offers.is_empty();
+        match house.filter(is_asked) {
+            Some(HouseStatus { offers, .. }) if !offers.is_empty() => {
+                let answered = |offer: &HouseOffer| offer.code.is_some() || offer.problem.is_some();
+                let codes = offers.iter().filter(|offer| offer.code.is_some()).count();
+                // One that is silent does not hold up the others for ever.
+                if codes > 0 && (offers.iter().all(answered) || Instant::now() >= until) {
+                    return choice(&offers, out);
+                }
+            }
             Some(HouseStatus { linked: true, .. }) => {
                 writeln!(out, "This box belongs to the house at {url}.")?;
                 return Ok(());
@@ -53,5 +65,65 @@ pub(super) async fn pair(
             bail!("the house at {url} gives no code (the box keeps trying)");
         }
         sleep(ASK_EVERY).await;
+    }
+}
+
+/// Prints what a person needs for one of several houses.
+fn choice(offers: &[HouseOffer], out: &mut impl Write) -> anyhow::Result<()> {
+    writeln!(
+        out,
+        "There are several houses here. Choose one, and type its code on its page:"
+    )?;
+    for offer in offers {
+        let (name, url) = (plain(&offer.name), &offer.url);
+        writeln!(out, "\n  {name}, at {url}/pair")?;
+        match (&offer.code, &offer.check, &offer.problem) {
+            (Some(code), Some(check), _) => {
+                let (code, check) = (plain(code), plain(check));
+                writeln!(out, "  Code    {code}")?;
+                writeln!(out, "  Number  {check}   (the page must show the same)")?;
+            }
+            (_, _, Some(problem)) => writeln!(out, "  No code yet: {}", plain(problem))?,
+            (_, _, None) => writeln!(out, "  No code yet")?,
+        }
+    }
+    writeln!(out, "\nmuseboxctl status tells how it goes.")?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_house_is_told_with_its_code_or_why_it_has_none() {
+        let offer = |name: &str, code: Option<&str>, problem: Option<&str>| HouseOffer {
+            name: name.to_owned(),
+            url: format!("{}.example", name.to_lowercase())
+                .parse()
+                .expect("an address"),
+            code: code.map(str::to_owned),
+            check: code.map(|_| "123 456".to_owned()),
+            problem: problem.map(str::to_owned),
+        };
+        let offers = [
+            offer("Gallery", Some("BCDF-GHJK"), None),
+            offer("Museum", None, Some("it cannot be reached\u{7}")),
+            offer("Hotel", None, None),
+        ];
+        let mut out = Vec::new();
+        choice(&offers, &mut out).expect("written");
+        let text = String::from_utf8(out).expect("text");
+        for wanted in [
+            "Gallery, at https://gallery.example/pair\n  Code    BCDF-GHJK\n  Number  123 456",
+            "Museum, at https://museum.example/pair\n  No code yet: it cannot be reached",
+            "Hotel, at https://hotel.example/pair\n  No code yet\n",
+        ] {
+            assert!(text.contains(wanted), "{text}");
+        }
+        assert!(
+            !text.contains('\u{7}'),
+            "what others wrote steers no terminal"
+        );
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::domain::protocol::{
-    CheckResult, DoctorReport, Event, EventKind, HouseStatus, ItemStatus, MediaStatus, MemoryKind,
-    SettingsStatus, SlotState, Status,
+    CheckResult, DoctorReport, Event, EventKind, HouseOffer, HouseStatus, ItemStatus, MediaStatus,
+    MemoryKind, SettingsStatus, SlotState, Status,
 };
 
 /// How the box is, on a dozen lines.
@@ -146,6 +146,7 @@ fn house(house: &HouseStatus) -> String {
         (_, _) => match (house.linked, house.online) {
             (true, true) => format!("{url}, connected"),
             (true, false) => format!("{url}, not connected"),
+            (false, _) if !house.offers.is_empty() => offers(&house.offers),
             (false, _) => format!("{url}, not paired"),
         },
     };
@@ -160,6 +161,22 @@ fn house(house: &HouseStatus) -> String {
         text.push_str(&format!(": {}", plain(problem)));
     }
     text
+}
+
+/// The houses that the box may be paired with, on one line.
+fn offers(offers: &[HouseOffer]) -> String {
+    let written = |offer: &HouseOffer| {
+        let (name, url) = (plain(&offer.name), &offer.url);
+        match (&offer.code, &offer.check) {
+            (Some(code), Some(check)) => {
+                let (code, check) = (plain(code), plain(check));
+                format!("{code} at {url}/pair ({name}), where the number must be {check}")
+            }
+            (_, _) => format!("no code yet from {url} ({name})"),
+        }
+    };
+    let written: Vec<String> = offers.iter().map(written).collect();
+    format!("type one of these codes: {}", written.join("; "))
 }
 
 /// What the doctor found, a line a check, with what to do below it.

@@ -16,9 +16,10 @@ pub use self::{
     news::News,
     store::{
         ApiToken, Challenge, Change, ChangeRow, CommandRow, Device, DeviceToken, Devices,
-        Enrolment, EnrolmentStatus, HouseOf, Houses, KEPT_CHANGES, MediaFile, MediaFiles, Member,
-        NewHouse, People, PlayCursor, PlayFilter, PlayRow, ReportRow, Reports, Resource, Role,
-        Session, SetupLink, Store, Stored, UnknownRole, UnknownStatus, Upkeep, Upload, User, Write,
+        Enrolment, EnrolmentStatus, HouseOf, Houses, Invitation, KEPT_CHANGES, MediaFile,
+        MediaFiles, Member, NewHouse, People, PlayCursor, PlayFilter, PlayRow, ReportRow, Reports,
+        Resource, Role, Session, SetupLink, Store, Stored, UnknownRole, UnknownStatus, Upkeep,
+        Upload, User, Write,
     },
 };
 

@@ -27,6 +27,16 @@ pub enum News {
         /// The screen.
         screen: String,
     },
+    /// A box has answered a command that another server sent.
+    Answered {
+        /// The command.
+        id: String,
+        /// Why it was refused; nothing where it was carried out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
+    /// Somebody's rights have changed, or a session or a token has ended.
+    People,
     /// Screens of a house have reported. Told within one process only.
     Reported {
         /// The house.

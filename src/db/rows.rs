@@ -11,8 +11,8 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    ApiToken, ChangeRow, CommandRow, Device, Enrolment, HouseOf, MediaFile, Member, PlayCursor,
-    PlayFilter, PlayRow, ReportRow, Resource, Session, StoreError, Upload, User,
+    ApiToken, ChangeRow, CommandRow, Device, Enrolment, HouseOf, Invitation, MediaFile, Member,
+    PlayCursor, PlayFilter, PlayRow, ReportRow, Resource, Session, StoreError, Upload, User,
 };
 
 /// id, email, name, password_hash, made
@@ -41,6 +41,20 @@ pub(crate) fn member((user, email, name, role): MemberRow) -> Result<Member, Sto
 }
 
 /// token_hash, member, csrf, made, expires
+pub(crate) type InvitationRow = (String, String, String, String, i64);
+
+pub(crate) fn invitation(
+    (token_hash, house, email, role, expires): InvitationRow,
+) -> Result<Invitation, StoreError> {
+    Ok(Invitation {
+        token_hash,
+        house,
+        email,
+        role: word(&role)?,
+        expires,
+    })
+}
+
 pub(crate) type SessionRow = (String, String, String, i64, i64);
 
 pub(crate) fn session((token_hash, user, csrf, made, expires): SessionRow) -> Session {

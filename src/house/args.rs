@@ -71,6 +71,14 @@ pub struct Serve {
     /// The sender of alerts by e-mail.
     #[arg(long, value_name = "ADDRESS")]
     pub mail_from: Option<String>,
+    /// Let alerts go to webhooks in private networks and on this machine, too; without it, only to the public
+    /// internet.
+    ///
+    /// Whoever may edit a house names its webhook, and the server asks it from where the server stands. A proxy that
+    /// the environment names is used with this only.
+    #[arg(long)]
+    #[serde(default)]
+    pub allow_private_webhooks: bool,
 }
 
 /// What else can be done.
@@ -82,7 +90,8 @@ pub enum Task {
         #[command(subcommand)]
         task: TokenTask,
     },
-    /// Print the path of a new one-time link, by which an operator signs up.
+    /// Print a new one-time link, by which an operator signs up: at the address that was served last from the data
+    /// folder, or its path where none was.
     SetupLink {
         /// Where the data are.
         #[command(flatten)]
@@ -202,6 +211,7 @@ impl Serve {
             no_announce: self.no_announce || file.no_announce,
             smtp: self.smtp.or(file.smtp),
             mail_from: self.mail_from.or(file.mail_from),
+            allow_private_webhooks: self.allow_private_webhooks || file.allow_private_webhooks,
             config: self.config,
         })
     }

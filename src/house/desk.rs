@@ -6,7 +6,10 @@ use anyhow::{Context, bail};
 
 use crate::{
     db::{self, SetupLink, StoreError},
-    house::args::{Place, Role, Task, TokenTask},
+    house::{
+        args::{Place, Role, Task, TokenTask},
+        whereabouts,
+    },
     web::{clock, members::new_token, secrets, sign_in::checked_password},
 };
 
@@ -20,7 +23,8 @@ pub async fn run(task: Task) -> anyhow::Result<()> {
         Task::SetupLink { place } => {
             let store = open(&place).await?;
             let token = setup_link(store.as_ref()).await?;
-            writeln!(stdout(), "/setup?token={token}")?;
+            let url = whereabouts::remembered(&place.folder()).unwrap_or_default();
+            writeln!(stdout(), "{}", set_up_at(&url, &token))?;
             Ok(())
         }
         Task::Password { email, place } => {
@@ -112,6 +116,11 @@ async fn open(place: &Place) -> anyhow::Result<std::sync::Arc<dyn db::Store>> {
     db::open(&place.database())
         .await
         .context("opening the database")
+}
+
+/// A set-up link of the server at this address.
+pub fn set_up_at(url: &str, token: &str) -> String {
+    format!("{url}/setup?token={token}")
 }
 
 /// Makes a set-up link; answers its token.

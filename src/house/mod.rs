@@ -2,10 +2,13 @@
 
 mod alerts;
 mod announce;
-mod args;
+pub mod args;
 mod desk;
+mod post;
 mod serve;
 mod tls;
+mod webhook;
+mod whereabouts;
 
 use std::{
     io::{self, Write},

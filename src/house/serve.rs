@@ -8,28 +8,40 @@ use std::{
 
 use anyhow::{Context, bail};
 use axum_server::Handle;
+use hyper_util::rt::TokioTimer;
 use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::timeout,
+};
 
 use crate::{
     blob::Files,
     db,
     house::{
-        alerts::{self, Sender},
+        alerts::{self, Lookout},
         announce::Announcement,
         args::{Serve, data_folder, database_url},
         desk,
+        post::Post,
         tls::{self, Tls},
+        webhook::Reach,
+        whereabouts::{self, Whereabouts},
     },
-    web::{self, Server, clock},
+    web::{self, Server, clock, uploads},
 };
 
 /// How long connections get to end by themselves.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// How long a request's head may take to come. A connection that waits for its next request is ended then, too.
+const HEAD: Duration = Duration::from_secs(30);
 /// How often it is looked what other servers have heard.
 const AROUND: Duration = Duration::from_secs(2);
 /// A box that was not heard for so long is not connected: it misses three heartbeats.
 const SILENT_MS: i64 = 90_000;
+/// How often it is looked whether pages may still be where they are: a session may have run out, or have been ended at
+/// the command line.
+const DOUBT: Duration = Duration::from_secs(30);
 /// How often what has expired is removed.
 const PRUNE: Duration = Duration::from_secs(600);
 /// How long the play log is kept: two years.
@@ -110,42 +122,29 @@ impl Plan {
             .with_context(|| format!("listening on {}", self.address))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let url = self.url(address, tls.is_some());
+        let public = self.settings.public_url.as_deref();
+        let place = Whereabouts::of(address, public, tls.is_some());
         let server = Server::new(web::Parts {
             store,
             files,
             behind_proxy: self.settings.behind_proxy,
             secure: tls.is_some(),
             spki: tls.as_ref().map(|tls| tls.spki),
-            url: url.clone(),
+            url: place.url.clone(),
         })
         .await
         .context("starting")?;
-        let sender = Sender::new(
-            self.settings.smtp.as_deref(),
-            self.settings.mail_from.as_deref(),
-        )
-        .context("the settings for alerts")?;
-        if server.store.users().await?.is_empty() {
-            let token = desk::setup_link(server.store.as_ref()).await?;
-            println!("Make the first operator here, within a day: {url}/setup?token={token}");
-        }
-        let reachable = !address.ip().is_loopback() || self.settings.public_url.is_some();
-        let announcement = match reachable && !self.settings.no_announce {
-            false => None,
-            true => {
-                let public = self.settings.public_url.as_deref();
-                let started = Announcement::start(address, public, tls.is_some());
-                started
-                    .inspect_err(|err| log::warn!(err = format!("{err:#}").as_str(); "boxes will not find the house by themselves"))
-                    .ok()
-            }
-        };
-        println!("The house is at {url}/");
+        let post = self.post().context("the settings for alerts")?;
+        self.greet(&server, &place).await?;
+        let announcement = self.announce(address, tls.is_some());
         log::info!("listening on {address}");
-        let upkeep = tokio::spawn(upkeep(server.clone(), sender));
+        let upkeep = tokio::spawn(upkeep(server.clone(), Lookout::new(post)));
         let _ = sd_notify::notify(&[NotifyState::Ready]);
         let served = serve(server.clone(), listener, tls).await;
+        server.talks.close();
+        if timeout(FAREWELL, server.talks.wait()).await.is_err() {
+            log::warn!("{} connections did not end in time", server.talks.len());
+        }
         drop(announcement);
         upkeep.abort();
         server.ledger.flush().await;
@@ -153,14 +152,55 @@ impl Plan {
         served
     }
 
-    fn url(&self, address: SocketAddr, secure: bool) -> String {
-        let scheme = match secure {
-            true => "https",
-            false => "http",
+    fn post(&self) -> anyhow::Result<Post> {
+        let reach = match self.settings.allow_private_webhooks {
+            true => Reach::Anywhere,
+            false => Reach::Public,
         };
+        let (smtp, from) = (&self.settings.smtp, &self.settings.mail_from);
+        Post::new(smtp.as_deref(), from.as_deref(), reach)
+    }
+
+    /// Tells the operator where the house is, and where to begin.
+    async fn greet(&self, server: &Server, place: &Whereabouts) -> anyhow::Result<()> {
+        if let Err(err) = whereabouts::remember(&self.folder, &place.url) {
+            log::warn!(err = format!("{err:#}").as_str(); "setup-link will not know the address");
+        }
+        if server.store.users().await?.is_empty() {
+            let token = desk::setup_link(server.store.as_ref()).await?;
+            let link = desk::set_up_at(&place.url, &token);
+            println!("Make the first operator here, within a day: {link}");
+            if let Some(url) = &place.by_number {
+                println!("or here: {}", desk::set_up_at(url, &token));
+            }
+        }
+        println!("The house is at {}/", place.url);
+        if let Some(url) = &place.by_number {
+            println!("or at {url}/");
+        }
+        Ok(())
+    }
+
+    fn announce(&self, address: SocketAddr, secure: bool) -> Option<Announcement> {
         let public = self.settings.public_url.as_deref();
-        let public = public.map(|url| url.trim_end_matches('/').to_owned());
-        public.unwrap_or_else(|| format!("{scheme}://{address}"))
+        let reachable = !address.ip().is_loopback() || public.is_some();
+        if !reachable || self.settings.no_announce {
+            return None;
+        }
+        let Some(url) = whereabouts::announced(address.port(), public, secure) else {
+            log::warn!(
+                "the house is not announced, since boxes take no address without TLS: say with --public-url \
+                 https://... how it is reached"
+            );
+            return None;
+        };
+        let started = Announcement::start(address.port(), &url);
+        started
+            .inspect_err(|err| {
+                let err = format!("{err:#}");
+                log::warn!(err = err.as_str(); "boxes will not find the house by themselves");
+            })
+            .ok()
     }
 }
 
@@ -189,29 +229,47 @@ async fn serve(server: Server, listener: TcpListener, tls: Option<Tls>) -> anyho
     let service = web::router(server).into_make_service_with_connect_info::<SocketAddr>();
     let served = match tls {
         Some(tls) => {
-            let server = axum_server::from_tcp_rustls(listener, tls.config)?;
+            let server = bounded(axum_server::from_tcp_rustls(listener, tls.config)?);
             server.handle(handle).serve(service).await
         }
         None => {
-            let server = axum_server::from_tcp(listener)?;
+            let server = bounded(axum_server::from_tcp(listener)?);
             server.handle(handle).serve(service).await
         }
     };
     served.context("serving")
 }
 
+/// Ends connections that ask for nothing: each takes memory and a place among the open files.
+fn bounded<A>(
+    mut server: axum_server::Server<SocketAddr, A>,
+) -> axum_server::Server<SocketAddr, A> {
+    server
+        .http_builder()
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD);
+    server.first_request_timeout(HEAD)
+}
+
 /// What is done from time to time.
-async fn upkeep(server: Server, sender: Sender) {
+async fn upkeep(server: Server, mut lookout: Lookout) {
     let mut looks = tokio::time::interval(alerts::LOOK);
     let mut arounds = tokio::time::interval(AROUND);
+    let mut doubts = tokio::time::interval(DOUBT);
     let mut prunes = tokio::time::interval(PRUNE);
     loop {
         let done = tokio::select! {
-            _ = looks.tick() => sender.look(&server).await,
+            _ = looks.tick() => lookout.look(&server).await,
             _ = arounds.tick() => look_around(&server).await,
+            _ = doubts.tick() => {
+                server.halls.doubt_pages().await;
+                Ok(())
+            }
             _ = prunes.tick() => prune(&server).await,
         };
         if let Err(err) = done {
+            metrics::counter!("musebox_house_store_errors_total").increment(1);
             log::error!(err = err.to_string().as_str(); "upkeep failed, and is tried again");
         }
     }
@@ -228,6 +286,7 @@ async fn look_around(server: &Server) -> Result<(), db::StoreError> {
 
 async fn prune(server: &Server) -> Result<(), db::StoreError> {
     let now = clock::now_ms();
+    uploads::finish_whole(server).await?;
     server.store.prune(now).await?;
     server.store.prune_plays(now - PLAYS_MS).await?;
     for upload in server.store.uploads_before(now - UPLOAD_MS).await? {

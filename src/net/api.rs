@@ -152,13 +152,9 @@ impl Api {
         }
     }
 
-    /// A request for an address of this house, as it is written in an environment.
-    pub fn fetch(&self, url: &str, bearer: Option<&str>) -> RequestBuilder {
-        let request = self.client.get(url);
-        match bearer {
-            Some(token) => request.bearer_auth(token),
-            None => request,
-        }
+    /// A request for an address of this house that is open to whoever knows it.
+    pub fn fetch(&self, url: &str) -> RequestBuilder {
+        self.client.get(url)
     }
 
     /// Posts JSON and reads JSON.

@@ -1,6 +1,7 @@
 //! The last environment, kept on disk: a box plays from it before any network is up.
 
 use std::{
+    collections::HashSet,
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -12,7 +13,7 @@ use thiserror::Error;
 
 use crate::{
     domain::{
-        house::{Environment, EnvironmentError, canonical},
+        house::{Environment, EnvironmentError, Reading, canonical},
         ids::{DocumentHash, Epoch, HouseScreenId, Revision},
         session::Held,
     },
@@ -28,19 +29,44 @@ pub struct Kept {
     pub held: Held,
     /// What the house calls this box.
     pub screen: HouseScreenId,
-    /// The document, read.
+    /// The document, as far as it is understood.
     pub environment: Arc<Environment>,
+    /// What is not understood, and was left out.
+    pub left_out: Vec<EnvironmentError>,
 }
+
+/// So much of what is left out is named in one line of the log.
+const NAMED: usize = 5;
 
 impl Kept {
     /// Reads what a house sent.
     pub fn read(held: Held, screen: HouseScreenId) -> Result<Self, EnvironmentError> {
-        let environment = Arc::new(Environment::read(&held.document)?);
+        let Reading {
+            environment,
+            left_out,
+        } = Reading::of(&held.document)?;
         Ok(Self {
             held,
             screen,
-            environment,
+            environment: Arc::new(environment),
+            left_out,
         })
+    }
+
+    /// What is left out of this environment and was not left out of the one before, for the log; nothing where there
+    /// is no news.
+    pub fn newly_left_out(&self, before: Option<&Kept>) -> Option<String> {
+        let before = before.map(|kept| kept.left_out.iter().collect::<HashSet<_>>());
+        let before = before.unwrap_or_default();
+        let mut news = self.left_out.iter().filter(|part| !before.contains(part));
+        let named = news.by_ref().take(NAMED);
+        let named = named.map(|part| format!("{}: {}", part.key, part.message));
+        let text = named.collect::<Vec<_>>().join("; ");
+        match (text.is_empty(), news.count()) {
+            (true, _) => None,
+            (false, 0) => Some(text),
+            (false, more) => Some(format!("{text}; and {more} more")),
+        }
     }
 }
 
@@ -161,6 +187,58 @@ mod tests {
         }
         cache.forget().expect("forgotten");
         assert_eq!(cache.read().expect("read"), None);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_kept_as_it_was_sent() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = Cache::new(folder.path());
+        let mut kept = kept("Gallery");
+        let mut document = Value::clone(&kept.held.document);
+        document["house"]["fit"] = json!("zoom");
+        document["items"] =
+            json!({"i1": {"kind": "scene", "angle": 90.5}, "i2": {"kind": "image"}});
+        kept.held.document = Arc::new(document);
+        let kept = Kept::read(kept.held, kept.screen).expect("an environment");
+        assert_eq!(kept.environment.items.len(), 1);
+        cache.write(&kept).expect("written");
+        let again = cache.read().expect("read").expect("an environment");
+        assert_eq!(again, kept);
+        assert_eq!(again.held.document["items"]["i1"]["angle"], 90.5);
+        assert_eq!(
+            canonical::sha256(&again.held.document),
+            canonical::sha256(&kept.held.document)
+        );
+    }
+
+    #[test]
+    fn what_is_left_out_is_news_once() {
+        let with = |kinds: &[&str]| {
+            let mut kept = kept("Gallery");
+            let mut document = Value::clone(&kept.held.document);
+            for (number, kind) in kinds.iter().enumerate() {
+                document["items"][format!("i{number}")] = json!({"kind": kind});
+            }
+            kept.held.document = Arc::new(document);
+            Kept::read(kept.held, kept.screen).expect("an environment")
+        };
+        let plain = with(&["image"]);
+        assert_eq!(plain.newly_left_out(None), None);
+        let one = with(&["image", "scene"]);
+        let told = one.newly_left_out(Some(&plain)).expect("news");
+        assert!(
+            told.starts_with("items.i1.kind: unknown variant `scene`"),
+            "{told}"
+        );
+        assert_eq!(one.newly_left_out(Some(&one)), None);
+        let two = with(&["image", "scene", "smell"]);
+        let told = two.newly_left_out(Some(&one)).expect("news");
+        assert!(
+            told.starts_with("items.i2.kind") && !told.contains("i1"),
+            "{told}"
+        );
+        let told = with(&["scene"; 9]).newly_left_out(None).expect("news");
+        assert!(told.ends_with("; and 4 more"), "{told}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 use crate::{
@@ -15,22 +15,18 @@ use crate::{
         discover::{Browser, Found},
         key::DeviceKey,
         link::{Link, LinkFile, Parting, Tie},
-        pairing::{self, PairingError},
+        offers::{self, Offers, Outcome},
         plays::PlayLog,
-        shelf::{Shelf, Wanted},
+        shelf::{Shelf, Wanted, format_of},
     },
 };
 
-/// How long a house is looked for where somebody waits for the answer.
+/// How long houses are looked for where somebody waits for the answer.
 const LOOK: Duration = Duration::from_secs(3);
-/// The only house counts as the only one when no other was found for so long.
+/// Then all count as found when no other was for so long.
+const QUIET: Duration = Duration::from_secs(1);
+/// The same where nobody waits.
 const SURE: Duration = Duration::from_secs(3);
-/// The wait after a pairing that came to nothing; it doubles with every other.
-const FIRST_WAIT: Duration = Duration::from_secs(2);
-/// The wait before another code is asked for.
-const AFTER_EXPIRY: Duration = Duration::from_secs(1);
-/// The longest such wait.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// What to do next.
 pub(super) enum Next {
@@ -38,6 +34,15 @@ pub(super) enum Next {
     Alone,
     /// Pair with this house.
     Pair(HouseUrl, Wish),
+    /// Pair with whichever says yes first.
+    Offer {
+        /// Houses that stay in question.
+        named: Vec<Found>,
+        /// Those that it finds are in question for as long as it does.
+        browser: Option<Browser>,
+        /// Who wants it.
+        wish: Wish,
+    },
     /// Be steered by this house.
     Serve(Link),
     /// No longer belong to this one.
@@ -82,6 +87,9 @@ impl Client {
             unread("the kept environment", err);
             None
         });
+        if let Some(kept) = &kept {
+            say_left_out(kept, None);
+        }
         Self {
             shelf,
             asks,
@@ -113,7 +121,18 @@ impl Client {
                         // It is remembered over a power cut.
                         self.remember(Tie::Asked { url: url.clone() });
                     }
-                    self.pair(url, wish).await
+                    self.offer(vec![Found::at(url)], None, wish).await
+                }
+                Next::Offer {
+                    named,
+                    browser,
+                    wish,
+                } => {
+                    if let (Wish::Person, [only]) = (wish, &*named) {
+                        let url = only.url.clone();
+                        self.remember(Tie::Asked { url });
+                    }
+                    self.offer(named, browser, wish).await
                 }
                 Next::Serve(link) => {
                     self.remember(Tie::Linked(link.clone()));
@@ -228,10 +247,36 @@ impl Client {
         match ask {
             Ask::Played(play) => drop(self.played(play)),
             Ask::Wanted(wanted) => self.wanted = wanted,
-            Ask::State(_) | Ask::Done(..) | Ask::Picture(..) => {}
+            Ask::State(_) | Ask::Done(..) | Ask::Picture { .. } => {}
             Ask::Pair(_, reply) => drop(reply.send(Err("the box is busy: ask again".to_owned()))),
             Ask::Unpair(reply) => drop(reply.send(Err("the box is busy: ask again".to_owned()))),
         }
+    }
+
+    /// Whether the box asks for codes without being told to: it never belonged to a house, or was taken off a list and
+    /// has nothing left to play.
+    fn pairs_by_itself(&self) -> bool {
+        match self.options.discovery {
+            Discovery::WhenAsked | Discovery::Never => return false,
+            Discovery::PairsByItself => {}
+        }
+        match &self.tie {
+            Tie::Never => true,
+            Tie::Parted { why, .. } => *why == Parting::Revoked && !self.has_something_to_play(),
+            Tie::Linked(_) | Tie::Asked { .. } => false,
+        }
+    }
+
+    /// Whether any playlist of the kept environment can be played, in part at least.
+    fn has_something_to_play(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| {
+            let environment = &kept.environment;
+            let mut playlists = environment
+                .playlists
+                .keys()
+                .map(|id| environment.playlist(id, |_, item| self.shelf.src(format_of(item)?)));
+            playlists.any(|playlist| playlist.is_some())
+        })
     }
 
     async fn alone(&mut self) -> Next {
@@ -239,21 +284,23 @@ impl Client {
             Tie::Parted { url, why } => (Some(url.clone()), Phase::Parted(*why)),
             Tie::Never | Tie::Linked(_) | Tie::Asked { .. } => (None, Phase::Alone),
         };
+        let by_itself = self.pairs_by_itself();
+        if by_itself && let Some(url) = &self.options.url {
+            return Next::Pair(url.clone(), Wish::Nobody);
+        }
         let mut browser = match self.options.discovery {
-            Discovery::PairsWithTheOnlyOne => browse(),
+            Discovery::PairsByItself => self.browse(),
             Discovery::WhenAsked | Discovery::Never => None,
         };
-        let pairs = browser.is_some() && self.tie == Tie::Never;
         let mut sure = None;
         loop {
-            let found = browser.as_ref().map(Browser::found).unwrap_or_default();
-            self.stand_beside(url.as_ref(), phase.clone(), None, found);
+            self.stand_beside(url.as_ref(), phase.clone(), None, found(&browser));
             tokio::select! {
                 ask = self.asks.recv() => match ask {
                     None => return Next::End,
                     Some(Ask::Pair(wanted, reply)) => {
-                        if let Some(url) = self.choose(wanted, &mut browser, reply).await {
-                            return Next::Pair(url, Wish::Person);
+                        if let Some(next) = self.choose(wanted, &mut browser, reply).await {
+                            return next;
                         }
                     }
                     Some(Ask::Unpair(reply)) => {
@@ -264,151 +311,172 @@ impl Client {
                 () = changed(&mut browser) => sure = Some(Instant::now() + SURE),
                 () = until(sure) => {
                     sure = None;
-                    let found = browser.as_ref().map(Browser::found).unwrap_or_default();
-                    if let (true, [only]) = (pairs, &*found) {
-                        log::info!("the house {} is the only one here: pairing with it", only.name);
-                        return Next::Pair(only.url.clone(), Wish::Nobody);
+                    let names: Vec<String> =
+                        found(&browser).into_iter().map(|house| house.name).collect();
+                    if by_itself && !names.is_empty() {
+                        log::info!("found here, and asked for a code: {}", names.join(", "));
+                        return Next::Offer {
+                            named: Vec::new(),
+                            browser,
+                            wish: Wish::Nobody,
+                        };
                     }
                 }
             }
         }
     }
 
-    /// The house to pair with, which is also the answer to whoever asked.
+    /// With whom to pair now that somebody wants it: the house that is named or known, or else those that are found.
+    /// The first is also the answer to whoever asked.
     async fn choose(
         &mut self,
         wanted: Option<HouseUrl>,
         browser: &mut Option<Browser>,
         reply: oneshot::Sender<Result<HouseUrl, String>>,
-    ) -> Option<HouseUrl> {
-        let before = match &self.tie {
-            Tie::Parted { url, .. } | Tie::Asked { url } => Some(url.clone()),
-            Tie::Linked(link) => Some(link.url.clone()),
-            Tie::Never => None,
+    ) -> Option<Next> {
+        let (known, before) = match &self.tie {
+            Tie::Asked { url } => (Some(url.clone()), None),
+            Tie::Linked(link) => (Some(link.url.clone()), None),
+            Tie::Parted { url, .. } => (None, Some(url.clone())),
+            Tie::Never => (None, None),
         };
-        let known = wanted.or_else(|| self.options.url.clone()).or(before);
-        let chosen = match known {
-            Some(url) => Ok(url),
-            None => self.look(browser).await,
-        };
-        let url = chosen.clone().ok();
-        if let Some(url) = &url {
-            self.begin(url);
+        let named = wanted.or_else(|| self.options.url.clone()).or(known);
+        if let Some(url) = named {
+            self.begin(&[Found::at(url.clone())]);
+            let _ = reply.send(Ok(url.clone()));
+            return Some(Next::Pair(url, Wish::Person));
         }
-        let _ = reply.send(chosen);
-        url
-    }
-
-    /// Tells that a person wants to pair the box: before the answer, so that who asks next sees nothing older.
-    pub(super) fn begin(&mut self, url: &HouseUrl) {
-        let phase = Phase::Pairing {
-            invitation: None,
-            wish: Wish::Person,
+        let mut houses = self.look(browser).await;
+        // It may be one that does not announce itself.
+        if let Some(url) = before
+            && houses.iter().all(|house| house.url != url)
+        {
+            houses.push(Found::at(url));
+        }
+        let answer = match houses.first() {
+            Some(first) => Ok(first.url.clone()),
+            None => {
+                let advice = "no house is known: name one, as in museboxctl pair https://gallery.example:8443";
+                Err(match browser {
+                    Some(_) => format!("no house announces itself here, and {advice}"),
+                    None => advice.to_owned(),
+                })
+            }
         };
-        self.stand(Some(url), phase, None);
+        let chosen = answer.is_ok();
+        self.begin(&houses);
+        let _ = reply.send(answer);
+        chosen.then(|| Next::Offer {
+            named: houses,
+            browser: browser.take(),
+            wish: Wish::Person,
+        })
     }
 
-    /// Looks for a house on the network.
-    async fn look(&self, browser: &mut Option<Browser>) -> Result<HouseUrl, String> {
-        let none =
-            "no house is known: name one, as in museboxctl pair https://gallery.example:8443";
+    /// Tells that a person wants to pair the box with one of these: before the answer, so that who asks next sees
+    /// nothing older.
+    pub(super) fn begin(&mut self, houses: &[Found]) {
+        if let Some(first) = houses.first() {
+            let phase = offers::unanswered(houses, Wish::Person);
+            self.stand(Some(&first.url), phase, None);
+        }
+    }
+
+    /// Looks for houses, for somebody who waits.
+    async fn look(&self, browser: &mut Option<Browser>) -> Vec<Found> {
         if browser.is_none() && self.options.discovery != Discovery::Never {
-            *browser = browse();
+            *browser = self.browse();
         }
         let Some(browser) = browser else {
-            return Err(none.to_owned());
+            return Vec::new();
         };
-        if browser.found().is_empty() {
-            let _ = timeout(LOOK, browser.changed()).await;
-        }
-        match &*browser.found() {
-            [] => Err(format!("no house announces itself here, and {none}")),
-            [only] => Ok(only.url.clone()),
-            several => {
-                let names = several
-                    .iter()
-                    .map(|found| format!("{} ({})", found.url, found.name));
-                let names: Vec<String> = names.collect();
-                Err(format!(
-                    "there are several houses here, name one: {}",
-                    names.join(", ")
-                ))
+        let end = Instant::now() + LOOK;
+        loop {
+            let until = match browser.found().is_empty() {
+                true => end,
+                false => end.min(Instant::now() + QUIET),
+            };
+            if timeout_at(until, browser.changed()).await.is_err() {
+                return browser.found();
             }
         }
     }
 
-    async fn pair(&mut self, url: HouseUrl, wish: Wish) -> Next {
-        let phase = |invitation| Phase::Pairing { invitation, wish };
-        let mut wait = FIRST_WAIT;
+    fn browse(&self) -> Option<Browser> {
+        match Browser::start(&self.options.search) {
+            Ok(browser) => Some(browser),
+            Err(err) => {
+                log::warn!(err = err.as_str(); "houses on the network cannot be looked for");
+                None
+            }
+        }
+    }
+
+    /// Asks houses for codes until one of them lets the box in: those that are named, and those that a browser finds.
+    async fn offer(
+        &mut self,
+        named: Vec<Found>,
+        mut browser: Option<Browser>,
+        mut wish: Wish,
+    ) -> Next {
+        let in_question = |browser: &Option<Browser>| {
+            let mut houses = named.clone();
+            houses.extend(found(browser));
+            houses
+        };
         let key = match DeviceKey::open(&self.options.state_dir) {
             Ok(key) => key,
             Err(err) => {
                 log::error!(err = err.to_string().as_str(); "the box cannot be paired");
-                self.stand(Some(&url), phase(None), Some(err.to_string()));
-                return self.rest(&url).await;
+                let houses = in_question(&browser);
+                let Some(first) = houses.first() else {
+                    return Next::Alone;
+                };
+                let phase = offers::unanswered(&houses, wish);
+                self.stand(Some(&first.url), phase, Some(err.to_string()));
+                return self.rest(&first.url).await;
             }
         };
-        let identity = self.options.identity.clone();
-        let mut problem = None;
+        let mut offers = Offers::new(self.options.identity.clone(), key);
         loop {
-            self.stand(Some(&url), phase(None), problem.take());
-            let (invite, mut invited) = mpsc::unbounded_channel();
-            let pairing = pairing::pair(&url, &identity, &key, |invitation| {
-                let _ = invite.send(invitation);
-            });
-            let mut pairing = std::pin::pin!(pairing);
-            let outcome = loop {
-                tokio::select! {
-                    outcome = &mut pairing => break outcome,
-                    Some(invitation) = invited.recv() => {
-                        log::info!(
-                            "pair this box at {url}/pair with the code {}; its check number is {}",
-                            invitation.code, invitation.check
-                        );
-                        wait = FIRST_WAIT;
-                        self.stand(Some(&url), phase(Some(invitation)), None);
+            offers.ask(&in_question(&browser));
+            let Some(first) = offers.first().cloned() else {
+                return match offers.refused() {
+                    Some(url) => Next::Part(url.clone(), Parting::Refused),
+                    None => Next::Alone,
+                };
+            };
+            let (phase, problem) = offers.standing(wish);
+            self.stand(Some(&first), phase, problem);
+            tokio::select! {
+                outcome = offers.next() => match outcome {
+                    Outcome::Changed => {}
+                    Outcome::Linked(link) => {
+                        return Next::Serve(Link {
+                            configured: self.options.url.clone(),
+                            ..*link
+                        });
                     }
-                    ask = self.asks.recv() => {
-                        if let Some(next) = self.asked_while_pairing(ask, &url) {
+                },
+                () = changed(&mut browser) => {}
+                ask = self.asks.recv() => match ask {
+                    Some(Ask::Pair(None, reply)) => {
+                        wish = Wish::Person;
+                        offers.hurry();
+                        let (phase, problem) = offers.standing(wish);
+                        if let Phase::Pairing { .. } = phase {
+                            let url = first.clone();
+                            self.remember(Tie::Asked { url });
+                        }
+                        self.stand(Some(&first), phase, problem);
+                        let _ = reply.send(Ok(first));
+                    }
+                    ask => {
+                        if let Some(next) = self.asked_while_pairing(ask, &first) {
                             return next;
                         }
                     }
-                }
-            };
-            let error = match outcome {
-                Ok(link) => {
-                    log::info!("the box belongs to the house at {url} now");
-                    return Next::Serve(Link {
-                        configured: self.options.url.clone(),
-                        ..link
-                    });
-                }
-                Err(PairingError::Expired) => {
-                    log::info!("the code has expired: asking for another");
-                    sleep(AFTER_EXPIRY).await;
-                    continue;
-                }
-                Err(error @ PairingError::Refused(_)) => {
-                    log::warn!("{error}");
-                    return Next::Part(url.clone(), Parting::Refused);
-                }
-                Err(error @ (PairingError::Api(_) | PairingError::Tampered(_))) => error,
-            };
-            log::warn!(err = error.to_string().as_str(); "the box cannot be paired yet");
-            problem = Some(error.to_string());
-            self.stand(Some(&url), phase(None), problem.clone());
-            let pause = sleep(wait);
-            let mut pause = std::pin::pin!(pause);
-            wait = (2 * wait).min(LONGEST_WAIT);
-            loop {
-                tokio::select! {
-                    () = &mut pause => break,
-                    ask = self.asks.recv() => {
-                        if let Some(next) = self.asked_while_pairing(ask, &url) {
-                            return next;
-                        }
-                    }
-                }
+                },
             }
         }
     }
@@ -428,7 +496,7 @@ impl Client {
             None => Some(Next::End),
             Some(Ask::Pair(wanted, reply)) => {
                 let wanted = wanted.unwrap_or_else(|| url.clone());
-                self.begin(&wanted);
+                self.begin(&[Found::at(wanted.clone())]);
                 let _ = reply.send(Ok(wanted.clone()));
                 Some(Next::Pair(wanted, Wish::Person))
             }
@@ -453,19 +521,27 @@ impl Client {
         self.stand(Some(&link.url), phase, problem);
     }
 
+    /// Says what of an environment is not understood, where that is news.
+    pub(super) fn tell_left_out(&self, kept: &Kept) {
+        say_left_out(kept, self.kept.as_deref());
+    }
+
     /// What the link file is to say from now on.
     pub(super) fn relink(&mut self, link: &Link) {
         self.remember(Tie::Linked(link.clone()));
     }
 }
 
-fn browse() -> Option<Browser> {
-    match Browser::start() {
-        Ok(browser) => Some(browser),
-        Err(err) => {
-            log::warn!(err = err.as_str(); "houses on the network cannot be looked for");
-            None
-        }
+fn found(browser: &Option<Browser>) -> Vec<Found> {
+    browser.as_ref().map(Browser::found).unwrap_or_default()
+}
+
+/// Says in the log what of an environment is not understood; once, however many changes follow.
+fn say_left_out(kept: &Kept, before: Option<&Kept>) {
+    if let Some(parts) = kept.newly_left_out(before) {
+        log::warn!(
+            "the house's environment is of a later version: what is not understood here is left out: {parts}"
+        );
     }
 }
 
@@ -485,36 +561,100 @@ async fn until(time: Option<Instant>) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::{
-        domain::ids::{HouseId, HouseScreenId},
-        net::Identity,
+        domain::{
+            ids::{Epoch, HouseId, HouseScreenId, Revision},
+            session::Held,
+        },
+        net::{Identity, Search},
     };
 
     fn url(text: &str) -> HouseUrl {
         text.parse().expect("an address")
     }
 
-    fn first(tie: Tie, configured: Option<&str>) -> String {
-        let folder = tempfile::tempdir().expect("a folder");
-        LinkFile::new(folder.path()).write(&tie).expect("written");
+    /// A client of this state folder.
+    fn client(folder: &Path, configured: Option<&str>, discovery: Discovery) -> Client {
         let options = Options {
-            state_dir: folder.path().to_owned(),
+            state_dir: folder.to_owned(),
             url: configured.map(url),
             identity: Identity {
                 name: "Foyer".to_owned(),
                 outputs: Vec::new(),
             },
-            discovery: Discovery::Never,
+            discovery,
+            search: Search::Network,
         };
         let (_asks, asked) = mpsc::unbounded_channel();
-        let shelf = Shelf::new(folder.path());
-        let client = Client::new(options, shelf, asked, Box::new(|_| {}));
-        match client.first() {
+        Client::new(options, Shelf::new(folder), asked, Box::new(|_| {}))
+    }
+
+    fn first(tie: Tie, configured: Option<&str>) -> String {
+        let folder = tempfile::tempdir().expect("a folder");
+        LinkFile::new(folder.path()).write(&tie).expect("written");
+        match client(folder.path(), configured, Discovery::Never).first() {
             Next::Alone => "alone".to_owned(),
             Next::Pair(url, _) => format!("pair {}", url.short()),
             Next::Serve(link) => format!("serve {}", link.url.short()),
-            Next::Part(..) | Next::End => "something else".to_owned(),
+            Next::Offer { .. } | Next::Part(..) | Next::End => "something else".to_owned(),
+        }
+    }
+
+    /// Keeps an environment with a playlist of one medium, whose file may be there.
+    fn keep_playlist(folder: &Path, is_there: bool) {
+        let sha256 = "a".repeat(64);
+        let source = json!({"src": "/api/v1/media/a", "sha256": sha256, "size": 9});
+        let tracks = json!([{"id": "t1", "items": ["i1"]}]);
+        let document = json!({
+            "house": {"id": "h1", "name": "Gallery"},
+            "items": {"i1": {"kind": "image", "formats": {"source": source}}},
+            "playlists": {"p1": {"name": "Summer", "montages": [{"id": "m1", "tracks": tracks}]}},
+        });
+        let held = Held {
+            epoch: Epoch::new("e1"),
+            rev: Revision(1),
+            document: Arc::new(document),
+        };
+        let kept = Kept::read(held, HouseScreenId::new("s1")).expect("an environment");
+        Cache::new(folder).write(&kept).expect("written");
+        if is_there {
+            let media = folder.join("media");
+            std::fs::create_dir_all(&media).expect("a folder");
+            std::fs::write(media.join(sha256), b"a picture").expect("written");
+        }
+    }
+
+    #[test]
+    fn only_a_box_that_would_stay_dark_pairs_by_itself() {
+        let parted = |why| Tie::Parted {
+            url: url("a.example"),
+            why,
+        };
+        let asked = Tie::Asked {
+            url: url("a.example"),
+        };
+        for (tie, playlist, expected) in [
+            (Tie::Never, None, true),
+            (parted(Parting::Revoked), None, true),
+            (parted(Parting::Revoked), Some(false), true),
+            (parted(Parting::Revoked), Some(true), false),
+            (parted(Parting::Refused), None, false),
+            (parted(Parting::Unpaired), None, false),
+            (asked, None, false),
+        ] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let folder = folder.path();
+            LinkFile::new(folder).write(&tie).expect("written");
+            if let Some(is_there) = playlist {
+                keep_playlist(folder, is_there);
+            }
+            let by_itself = |discovery| client(folder, None, discovery).pairs_by_itself();
+            let told = by_itself(Discovery::PairsByItself);
+            assert_eq!(told, expected, "{tie:?} {playlist:?}");
+            assert!(!by_itself(Discovery::WhenAsked) && !by_itself(Discovery::Never));
         }
     }
 

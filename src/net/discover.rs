@@ -3,7 +3,7 @@
 use std::{net::IpAddr, thread, time::Duration};
 
 use mdns_sd::{ScopedIp, ServiceDaemon, ServiceEvent};
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 
 use crate::domain::config::HouseUrl;
 
@@ -23,6 +23,24 @@ pub struct Found {
     pub url: HouseUrl,
 }
 
+impl Found {
+    /// A house of which nothing but the address is known.
+    pub fn at(url: HouseUrl) -> Self {
+        let name = url.short().to_owned();
+        Self { name, url }
+    }
+}
+
+/// Where houses are looked for.
+#[derive(Clone, Debug, Default)]
+pub enum Search {
+    /// On the network.
+    #[default]
+    Network,
+    /// In a list that somebody else keeps.
+    List(watch::Receiver<Vec<Found>>),
+}
+
 /// What changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Change {
@@ -32,24 +50,40 @@ enum Change {
 
 /// Looks for houses while it lives.
 pub struct Browser {
-    daemon: ServiceDaemon,
-    changes: mpsc::UnboundedReceiver<Change>,
-    here: Vec<(String, Found)>,
+    daemon: Option<ServiceDaemon>,
+    found: watch::Receiver<Vec<Found>>,
 }
 
 impl Browser {
     /// Begins to look.
-    pub fn start() -> Result<Self, String> {
+    pub fn start(search: &Search) -> Result<Self, String> {
+        match search {
+            Search::Network => Self::on_network(),
+            Search::List(list) => {
+                let mut found = list.clone();
+                // What is there already is news to whoever begins to look.
+                found.mark_changed();
+                Ok(Self {
+                    daemon: None,
+                    found,
+                })
+            }
+        }
+    }
+
+    fn on_network() -> Result<Self, String> {
         let daemon = ServiceDaemon::new().map_err(|err| err.to_string())?;
         let events = daemon.browse(SERVICE).map_err(|err| err.to_string())?;
-        let (tell, changes) = mpsc::unbounded_channel();
+        let (tell, found) = watch::channel(Vec::new());
         let forward = move || {
+            let mut here = Here::default();
             // It ends with the daemon, or with whoever listens.
             for event in events {
-                if let Some(change) = change(event)
-                    && tell.send(change).is_err()
-                {
-                    return;
+                if let Some(change) = change(event) {
+                    here.take(change);
+                    if tell.send(here.found()).is_err() {
+                        return;
+                    }
                 }
             }
         };
@@ -58,50 +92,65 @@ impl Browser {
             .spawn(forward)
             .map_err(|err| err.to_string())?;
         Ok(Self {
-            daemon,
-            changes,
-            here: Vec::new(),
+            daemon: Some(daemon),
+            found,
         })
     }
 
     /// The houses that are there now, in the order in which they were found.
     pub fn found(&self) -> Vec<Found> {
-        let mut all: Vec<Found> = Vec::new();
-        for (_, found) in &self.here {
-            // One that is on two networks is one house.
-            if all.iter().all(|other| other.url != found.url) {
-                all.push(found.clone());
-            }
-        }
-        all
+        self.found.borrow().clone()
     }
 
     /// Waits until a house comes or goes.
     pub async fn changed(&mut self) {
-        match self.changes.recv().await {
-            Some(change) => self.take(change),
-            None => std::future::pending().await,
-        }
-    }
-
-    fn take(&mut self, change: Change) {
-        match change {
-            Change::Here { full, found } => {
-                self.here.retain(|(other, _)| *other != full);
-                if self.here.len() < MOST {
-                    self.here.push((full, found));
-                }
-            }
-            Change::Gone { full } => self.here.retain(|(other, _)| *other != full),
+        if self.found.changed().await.is_err() {
+            std::future::pending().await
         }
     }
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        if let Ok(ended) = self.daemon.shutdown() {
+        if let Some(daemon) = &self.daemon
+            && let Ok(ended) = daemon.shutdown()
+        {
             let _ = ended.recv_timeout(END_LIMIT);
         }
+    }
+}
+
+/// The houses that announce themselves now, by their full names.
+#[derive(Debug, Default)]
+struct Here(Vec<(String, Found)>);
+
+impl Here {
+    fn take(&mut self, change: Change) {
+        let Self(here) = self;
+        match change {
+            Change::Here { full, found } => {
+                let place = here.iter().position(|(known, _)| *known == full);
+                match place {
+                    // It keeps its place, so that codes that are shown do not change theirs.
+                    Some(place) => here[place].1 = found,
+                    None if here.len() < MOST => here.push((full, found)),
+                    None => {}
+                }
+            }
+            Change::Gone { full } => here.retain(|(known, _)| *known != full),
+        }
+    }
+
+    fn found(&self) -> Vec<Found> {
+        let Self(here) = self;
+        let mut all: Vec<Found> = Vec::new();
+        for (_, found) in here {
+            // One that is on two networks is one house.
+            if all.iter().all(|other| other.url != found.url) {
+                all.push(found.clone());
+            }
+        }
+        all
     }
 }
 
@@ -153,6 +202,38 @@ fn reachable(url: HouseUrl, addresses: impl Iterator<Item = IpAddr>) -> HouseUrl
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn houses_keep_their_places_while_they_are_there() {
+        let found = |name: &str, url: &str| Found {
+            name: name.to_owned(),
+            url: url.parse().expect("an address"),
+        };
+        let mut here = Here::default();
+        let mut come = |full: &str, url: &str| {
+            let full = full.to_owned();
+            let found = found(&full, url);
+            here.take(Change::Here { full, found });
+            here.found()
+        };
+        come("a", "https://a.example");
+        come("b", "https://b.example");
+        let all = come("b, by another network", "https://b.example");
+        assert_eq!(all.len(), 2, "one house on two networks is one");
+        let all = come("a", "https://a.example:8443");
+        let urls: Vec<&str> = all.iter().map(|house| house.url.short()).collect();
+        assert_eq!(urls, ["a.example:8443", "b.example"]);
+        here.take(Change::Gone {
+            full: "b".to_owned(),
+        });
+        assert_eq!(here.found().len(), 2, "it is still on the other");
+        for number in 0..100 {
+            let full = format!("{number}");
+            let found = found(&full, &format!("https://{number}.example"));
+            here.take(Change::Here { full, found });
+        }
+        assert_eq!(here.found().len(), MOST);
+    }
 
     #[test]
     fn a_name_that_only_mdns_knows_becomes_an_address() {

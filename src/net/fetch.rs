@@ -2,7 +2,8 @@
 
 use std::{io, path::Path, time::Duration};
 
-use reqwest::{Client, Response, StatusCode, header};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, header};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tokio::{
@@ -224,38 +225,57 @@ impl Fetcher {
     /// Asks for what is missing.
     async fn ask(&mut self, format: &Format, got: u64) -> Result<Response, FetchError> {
         let tag = std::fs::read_to_string(self.shelf.tag(format)).ok();
+        let request = self.request(&format.src).await?;
+        let request = match (got, &tag) {
+            (0, _) => request,
+            (got, None) => request.header(header::RANGE, format!("bytes={got}-")),
+            (got, Some(tag)) => request
+                .header(header::RANGE, format!("bytes={got}-"))
+                .header(header::IF_RANGE, tag.as_str()),
+        };
+        let response = api::send(request).await?;
+        if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+            self.drop_part(format)?;
+            let message = "what is there is no beginning of what the server has";
+            return Err(FetchError::Strange(message.to_owned()));
+        }
+        Ok(api::accepted(response).await?)
+    }
+
+    /// A request for a medium. The house's own are behind links that it signs: they hold for one medium and for minutes,
+    /// and may lead to another server, which never sees the box's token.
+    async fn request(&mut self, src: &str) -> Result<RequestBuilder, FetchError> {
+        let url = match self.api.url().medium(src) {
+            Some(name) => self.link(name).await?,
+            None => src.to_owned(),
+        };
+        match Origin::of(&url, self.api.url()) {
+            Origin::House(url) => Ok(self.api.fetch(&url)),
+            Origin::World(url) => Ok(self.world()?.get(url)),
+            Origin::Live(_) | Origin::Nowhere => {
+                let message = format!("{url} is nowhere to fetch from");
+                Err(FetchError::Strange(message))
+            }
+        }
+    }
+
+    /// The signed link to a medium of the house.
+    async fn link(&self, name: &str) -> Result<String, ApiError> {
+        #[derive(Deserialize)]
+        struct Link {
+            url: String,
+        }
+
+        let path = format!("/media/{name}/link");
         let mut renewed = false;
         loop {
-            let (request, token) = match Origin::of(&format.src, self.api.url()) {
-                Origin::House(url) => {
-                    let token = self.tokens.token().await?;
-                    (self.api.fetch(&url, Some(&token.text)), Some(token))
-                }
-                Origin::World(url) => (self.world()?.get(url), None),
-                Origin::Live(_) | Origin::Nowhere => {
-                    let message = format!("{} is nowhere to fetch from", format.src);
-                    return Err(FetchError::Strange(message));
-                }
-            };
-            let request = match (got, &tag) {
-                (0, _) => request,
-                (got, None) => request.header(header::RANGE, format!("bytes={got}-")),
-                (got, Some(tag)) => request
-                    .header(header::RANGE, format!("bytes={got}-"))
-                    .header(header::IF_RANGE, tag.as_str()),
-            };
-            let response = api::send(request).await?;
-            match (response.status(), token) {
-                (StatusCode::UNAUTHORIZED, Some(token)) if !renewed => {
+            let token = self.tokens.token().await?;
+            match self.api.get::<Link>(&path, &token.text).await {
+                Err(err) if err.is_unauthorized() && !err.is_revoked() && !renewed => {
                     self.tokens.forget(&token).await;
                     renewed = true;
                 }
-                (StatusCode::RANGE_NOT_SATISFIABLE, _) => {
-                    self.drop_part(format)?;
-                    let message = "what is there is no beginning of what the server has";
-                    return Err(FetchError::Strange(message.to_owned()));
-                }
-                (_, _) => return Ok(api::accepted(response).await?),
+                answer => return answer.map(|link| link.url),
             }
         }
     }

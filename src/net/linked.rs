@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::{
     domain::{
-        ids::{CommandId, HouseScreenId},
+        ids::{CommandId, HouseScreenId, ScreenName},
         protocol::sync::{CLOSE_GOING_AWAY, CLOSE_REVOKED, ErrorCode, Message, Play},
         session::{BoxInput, BoxOutput, BoxSession, Held},
         units::MediaTime,
@@ -20,6 +20,7 @@ use crate::{
         api::{self, Api, ApiError},
         cache::Kept,
         client::{Client, Next},
+        discover::Found,
         fetch::Fetcher,
         key::DeviceKey,
         link::{Link, Parting},
@@ -323,6 +324,7 @@ impl Service<'_> {
     fn adopt(&mut self, held: Held) {
         match Kept::read(held, self.link.screen.clone()) {
             Ok(kept) => {
+                self.client.tell_left_out(&kept);
                 let kept = Arc::new(kept);
                 // Obeyed first, kept then: the disk may be slow.
                 self.client.news(News::Environment(kept.clone()));
@@ -356,7 +358,7 @@ impl Service<'_> {
                     let _ = reply.send(Err(why));
                     return Outcome::Nothing;
                 }
-                self.client.begin(&url);
+                self.client.begin(&[Found::at(url.clone())]);
                 let _ = reply.send(Ok(url.clone()));
                 Outcome::Next(Next::Pair(url, crate::net::Wish::Person))
             }
@@ -365,9 +367,10 @@ impl Service<'_> {
                 Outcome::Next(Next::Part(self.link.url.clone(), Parting::Unpaired))
             }
             Ask::State(mut state) => {
-                if let Some(held) = self.session.held() {
-                    state.rev = Some(held.rev);
-                    state.epoch = Some(held.epoch.clone());
+                // What is obeyed, which is not what was sent where that is no environment.
+                if let Some(kept) = &self.client.kept {
+                    state.rev = Some(kept.held.rev);
+                    state.epoch = Some(kept.held.epoch.clone());
                 }
                 Outcome::Input(BoxInput::Report(state))
             }
@@ -376,12 +379,20 @@ impl Service<'_> {
                 None => Outcome::Nothing,
             },
             Ask::Done(id, error) => Outcome::Input(BoxInput::Done { id, error }),
-            Ask::Picture(id, Ok(jpeg)) => {
-                self.put_picture(id, jpeg);
+            Ask::Picture {
+                command,
+                output,
+                jpeg: Ok(jpeg),
+            } => {
+                self.put_picture(command, output.as_ref(), jpeg);
                 Outcome::Nothing
             }
-            Ask::Picture(id, Err(error)) => Outcome::Input(BoxInput::Done {
-                id,
+            Ask::Picture {
+                command,
+                output: _,
+                jpeg: Err(error),
+            } => Outcome::Input(BoxInput::Done {
+                id: command,
                 error: Some(error),
             }),
             Ask::Wanted(_) => Outcome::Nothing,
@@ -389,9 +400,9 @@ impl Service<'_> {
     }
 
     /// Hands a picture over, and only then says that the command is done.
-    fn put_picture(&self, id: CommandId, jpeg: Vec<u8>) {
+    fn put_picture(&self, id: CommandId, output: Option<&ScreenName>, jpeg: Vec<u8>) {
         let (api, tokens, done) = (self.api.clone(), self.tokens.clone(), self.done.clone());
-        let path = format!("/screens/{}/picture", self.link.screen);
+        let path = picture_path(&self.link.screen, output);
         tokio::spawn(async move {
             let put = async {
                 let token = tokens.token().await?;
@@ -404,6 +415,19 @@ impl Service<'_> {
             let error = put.await.err().map(|err| err.to_string());
             let _ = done.send((id, error));
         });
+    }
+}
+
+/// Where a picture of an output goes; of the first, where none is named.
+fn picture_path(screen: &HouseScreenId, output: Option<&ScreenName>) -> String {
+    let path = format!("/screens/{screen}/picture");
+    match output {
+        Some(output) => {
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            query.append_pair("output", output.as_str());
+            format!("{path}?{}", query.finish())
+        }
+        None => path,
     }
 }
 
@@ -447,5 +471,24 @@ fn chance() -> f64 {
         Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX),
         // The longest wait, then.
         Err(_) => 1.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_goes_where_its_output_says() {
+        let path = |output: Option<&str>| {
+            let output = output.map(ScreenName::new);
+            picture_path(&HouseScreenId::new("s1"), output.as_ref())
+        };
+        assert_eq!(path(None), "/screens/s1/picture");
+        assert_eq!(path(Some("left")), "/screens/s1/picture?output=left");
+        assert_eq!(
+            path(Some("north wall & stairs/2")),
+            "/screens/s1/picture?output=north+wall+%26+stairs%2F2"
+        );
     }
 }

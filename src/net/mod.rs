@@ -12,6 +12,7 @@ mod hex;
 mod key;
 mod link;
 mod linked;
+mod offers;
 mod pairing;
 mod plays;
 mod shelf;
@@ -30,14 +31,15 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 pub use cache::Kept;
-pub use discover::Found;
+pub use discover::{Found, Search};
 pub use link::Parting;
 pub use pairing::{Identity, Invitation};
 pub use shelf::{Shelf, Wanted, format_of};
+pub use socket::config as socket_config;
 
 use crate::domain::{
     config::HouseUrl,
-    ids::{CommandId, HouseId, HouseScreenId},
+    ids::{CommandId, HouseId, HouseScreenId, ScreenName},
     protocol::sync::{BoxState, HouseCommand, Play},
 };
 
@@ -47,8 +49,8 @@ const END_LIMIT: Duration = Duration::from_secs(1);
 /// Whether a box looks for houses on its network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Discovery {
-    /// It does, and pairs with the only one.
-    PairsWithTheOnlyOne,
+    /// It does, and asks those that it finds for a code where it has no house and nothing to play.
+    PairsByItself,
     /// It does when somebody wants to pair it and names no house.
     WhenAsked,
     /// It never does.
@@ -66,18 +68,20 @@ pub struct Options {
     pub identity: Identity,
     /// Whether it looks for houses.
     pub discovery: Discovery,
+    /// Where it looks for them.
+    pub search: Search,
 }
 
 /// How it stands with houses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// The house in question.
+    /// The house in question; the first of several.
     pub url: Option<HouseUrl>,
     /// How far it is.
     pub phase: Phase,
     /// What stands in the way, in plain words.
     pub problem: Option<String>,
-    /// Houses that were found on the network; only where there is none in question.
+    /// Houses that were found; only where there is none in question.
     pub found: Vec<Found>,
 }
 
@@ -94,6 +98,13 @@ pub enum Phase {
         /// Who wanted it.
         wish: Wish,
     },
+    /// The box wants to be paired, and several houses are in question: the first that says yes has it.
+    Choosing {
+        /// What to show for each; none has any code before the first house has answered.
+        offers: Vec<Offer>,
+        /// Who wanted it.
+        wish: Wish,
+    },
     /// It belongs to one.
     Linked {
         /// The house.
@@ -105,6 +116,53 @@ pub enum Phase {
     },
     /// It does not, or no longer.
     Parted(Parting),
+}
+
+impl Phase {
+    /// Whether somebody at the box has asked for a code, and there is one.
+    pub fn has_code_for_person(&self) -> bool {
+        match self {
+            Phase::Pairing { invitation, wish } => *wish == Wish::Person && invitation.is_some(),
+            Phase::Choosing { offers, wish } => {
+                let has_code = |offer: &Offer| offer.invitation.is_some();
+                *wish == Wish::Person && offers.iter().any(has_code)
+            }
+            Phase::Alone | Phase::Linked { .. } | Phase::Parted(_) => false,
+        }
+    }
+}
+
+/// One of several houses that a box may be paired with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// What people call it.
+    pub name: String,
+    /// Where it is.
+    pub url: HouseUrl,
+    /// What to show for it; nothing before it has answered.
+    pub invitation: Option<Invitation>,
+    /// Why it gives no code, in plain words.
+    pub problem: Option<String>,
+}
+
+impl Offer {
+    /// A house that has not answered yet.
+    pub fn of(house: Found) -> Self {
+        Self {
+            name: house.name,
+            url: house.url,
+            invitation: None,
+            problem: None,
+        }
+    }
+
+    /// The house.
+    pub fn found(&self) -> Found {
+        Found {
+            name: self.name.clone(),
+            url: self.url.clone(),
+        }
+    }
 }
 
 /// Who wanted a box to be paired.
@@ -143,7 +201,8 @@ pub enum News {
 /// Something that the way to the house is asked for.
 #[derive(Debug)]
 pub enum Ask {
-    /// Pair with this house, or with the one that is known or found. The answer is which one that is.
+    /// Pair with this house, or with the one that is known, or with those that are found. The answer is which one that
+    /// is, or the first of several.
     Pair(Option<HouseUrl>, oneshot::Sender<Result<HouseUrl, String>>),
     /// Leave the house.
     Unpair(oneshot::Sender<Result<(), String>>),
@@ -153,8 +212,15 @@ pub enum Ask {
     Played(Play),
     /// A command is carried out, or cannot be.
     Done(CommandId, Option<String>),
-    /// The picture that a command asked for, a JPEG.
-    Picture(CommandId, Result<Vec<u8>, String>),
+    /// The picture that a command asked for.
+    Picture {
+        /// Which command.
+        command: CommandId,
+        /// The output that it named.
+        output: Option<ScreenName>,
+        /// The picture, or why there is none.
+        jpeg: Result<Vec<u8>, String>,
+    },
     /// These media are wanted, the most urgent first.
     Wanted(Vec<Wanted>),
 }

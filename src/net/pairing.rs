@@ -16,7 +16,7 @@ use crate::{
         api::{self, Api, ApiError},
         hex,
         key::{DeviceKey, random},
-        link::Link,
+        link::{Certificate, Issuer, Link},
         tls::{Seen, Trust},
         token,
     },
@@ -112,6 +112,15 @@ enum Decision {
     Expired,
 }
 
+/// The key that people vouch for by comparing the check number. That of a certificate which an authority vouches for is
+/// none: it may be that of a proxy, which the house behind it does not know.
+fn compared(certificate: Certificate) -> Option<[u8; 32]> {
+    match certificate.issuer {
+        Issuer::Own => Some(certificate.spki),
+        Issuer::Authority => None,
+    }
+}
+
 /// Pairs with a house, once: until somebody says yes or no, or the code expires. `invite` gets the code to show.
 pub async fn pair(
     url: &HouseUrl,
@@ -123,11 +132,11 @@ pub async fn pair(
     let api = Api::new(url.clone(), Trust::First(seen.clone()))?;
     // Only a connection shows the certificate, and what is said of it is part of what is sent first.
     match url.wire() {
-        Wire::Tls => drop(api::send(api.fetch(&url.join("/healthz"), None)).await?),
+        Wire::Tls => drop(api::send(api.fetch(&url.join("/healthz"))).await?),
         Wire::Plain => {}
     }
     let certificate = seen.certificate();
-    let spki = certificate.map(|certificate| certificate.spki);
+    let spki = certificate.and_then(compared);
 
     let box_nonce = random().map_err(ApiError::Random)?;
     let begun: Begun = api
@@ -220,4 +229,19 @@ pub async fn pair(
         server_key,
         certificate,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_key_that_no_authority_vouches_for_is_compared() {
+        let certificate = |issuer| Certificate {
+            spki: [7; 32],
+            issuer,
+        };
+        assert_eq!(compared(certificate(Issuer::Own)), Some([7; 32]));
+        assert_eq!(compared(certificate(Issuer::Authority)), None);
+    }
 }

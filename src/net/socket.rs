@@ -58,7 +58,7 @@ pub enum Came {
 }
 
 /// How the library reads and writes: nothing longer than what a house may send.
-fn config() -> WebSocketConfig {
+pub fn config() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(READ_BUFFER)

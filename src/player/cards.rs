@@ -7,11 +7,11 @@ use crate::{
         config::Settings, ids::ScreenName, player::Snapshot, protocol::MediaStatus,
         sequencer::Card, units::Size,
     },
-    net::{Parting, Phase, Standing},
+    net::{Offer, Parting, Phase, Standing},
     os::frame::Frame,
     picture::{
         PictureError,
-        card::{self, FailedItem, IdleCard, PairingCard},
+        card::{self, ChoosingCard, FailedItem, HouseCode, IdleCard, PairingCard},
     },
 };
 
@@ -37,23 +37,47 @@ pub fn card(
     }
 }
 
-/// The card with the code, while there is one.
+/// The card with the code, or with the codes of several houses, while there is any.
 pub fn pairing(standing: &Standing, settings: &Settings) -> Option<card::Card> {
-    let url = standing.url.as_ref()?;
-    let Phase::Pairing {
-        invitation: Some(invitation),
-        ..
-    } = &standing.phase
-    else {
-        return None;
+    match &standing.phase {
+        Phase::Pairing { invitation, .. } => {
+            let (url, invitation) = (standing.url.as_ref()?, invitation.as_ref()?);
+            Some(card::Card::Pairing(PairingCard {
+                name: settings.name.clone(),
+                house: url.short().to_owned(),
+                code: invitation.code.clone(),
+                check: invitation.check.clone(),
+                link: url.join(&format!("/pair?code={}", invitation.code)),
+            }))
+        }
+        Phase::Choosing { offers, .. } => {
+            let has_code = |offer: &Offer| offer.invitation.is_some();
+            offers.iter().any(has_code).then(|| {
+                card::Card::Choosing(ChoosingCard {
+                    name: settings.name.clone(),
+                    houses: offers.iter().map(house_code).collect(),
+                })
+            })
+        }
+        Phase::Alone | Phase::Linked { .. } | Phase::Parted(_) => None,
+    }
+}
+
+fn house_code(offer: &Offer) -> HouseCode {
+    let (code, note) = match (&offer.invitation, &offer.problem) {
+        (Some(invitation), _) => (
+            invitation.code.clone(),
+            format!("Number {}", invitation.check),
+        ),
+        (None, Some(problem)) => (String::new(), format!("No code yet: {problem}")),
+        (None, None) => (String::new(), "Asked for a code".to_owned()),
     };
-    Some(card::Card::Pairing(PairingCard {
-        name: settings.name.clone(),
-        house: url.short().to_owned(),
-        code: invitation.code.clone(),
-        check: invitation.check.clone(),
-        link: url.join(&format!("/pair?code={}", invitation.code)),
-    }))
+    HouseCode {
+        house: offer.name.clone(),
+        address: offer.url.short().to_owned(),
+        code,
+        note,
+    }
 }
 
 /// The card by which somebody finds the box.
@@ -136,6 +160,16 @@ fn without_playlist(standing: &Standing) -> Vec<String> {
         (Phase::Pairing { .. }, _, Some(url)) => {
             vec![format!("Asking the house at {} for a code.", url.short())]
         }
+        (Phase::Choosing { offers, .. }, _, _) => {
+            let asking = |offer: &Offer| {
+                let (name, url) = (&offer.name, offer.url.short());
+                let problem = offer.problem.as_ref();
+                let problem = problem.map(|problem| format!(" It gives none: {problem}"));
+                let problem = problem.unwrap_or_default();
+                format!("Asking the house {name} ({url}) for a code.{problem}")
+            };
+            offers.iter().map(asking).collect()
+        }
         (_, [], _) => vec!["Name one with the key “playlist” in musebox.toml.".to_owned()],
         (_, found, _) => {
             let offer = |house: &crate::net::Found| {
@@ -188,4 +222,215 @@ fn address() -> Option<IpAddr> {
     addresses
         .filter(|address| !local(address))
         .min_by_key(IpAddr::is_ipv6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{
+            config::{Defaults, HouseUrl, Input},
+            ids::{HouseId, HouseScreenId},
+            player::Player,
+        },
+        net::{Found, Invitation, Line, Wish},
+    };
+
+    fn settings() -> Settings {
+        Input::default().settings(Defaults {
+            name: "Foyer".to_owned(),
+            socket: "/run/control.sock".into(),
+            state_dir: "/var/lib/musebox".into(),
+        })
+    }
+
+    fn url(text: &str) -> HouseUrl {
+        text.parse().expect("an address")
+    }
+
+    fn invitation(code: &str, check: &str) -> Option<Invitation> {
+        Some(Invitation {
+            code: code.to_owned(),
+            check: check.to_owned(),
+        })
+    }
+
+    fn offer(name: &str, code: Option<&str>, problem: Option<&str>) -> Offer {
+        Offer {
+            name: name.to_owned(),
+            url: url(&format!("{}.example:8443", name.to_lowercase())),
+            invitation: code.and_then(|code| invitation(code, "123 456")),
+            problem: problem.map(str::to_owned),
+        }
+    }
+
+    fn standing(phase: Phase) -> Standing {
+        Standing {
+            url: Some(url("gallery.example:8443")),
+            phase,
+            ..Standing::default()
+        }
+    }
+
+    /// The card of a box that has nothing to play.
+    fn drawn(standing: &Standing) -> card::Card {
+        let settings = settings();
+        let player = Player::new(settings.screen_names(), None);
+        let view = HouseView {
+            standing,
+            fetching: None,
+        };
+        card(Card::Idle, &settings, &player.snapshot(), &view)
+    }
+
+    /// What the idle card waits for, and its lines.
+    fn words(standing: &Standing) -> (String, Vec<String>) {
+        match drawn(standing) {
+            card::Card::Idle(card) => {
+                assert_eq!(card.name, "Foyer");
+                (card.waits_for, card.detail)
+            }
+            other => panic!("{other:?} is no idle card"),
+        }
+    }
+
+    #[test]
+    fn the_card_with_the_code_says_where_to_type_it_and_what_to_compare() {
+        for wish in [Wish::Person, Wish::Nobody] {
+            let phase = Phase::Pairing {
+                invitation: invitation("BCDF-GHJK", "123 456"),
+                wish,
+            };
+            let expected = card::Card::Pairing(PairingCard {
+                name: "Foyer".to_owned(),
+                house: "gallery.example:8443".to_owned(),
+                code: "BCDF-GHJK".to_owned(),
+                check: "123 456".to_owned(),
+                link: "https://gallery.example:8443/pair?code=BCDF-GHJK".to_owned(),
+            });
+            assert_eq!(drawn(&standing(phase)), expected);
+        }
+    }
+
+    #[test]
+    fn before_there_is_a_code_the_card_says_who_is_asked() {
+        let phase = Phase::Pairing {
+            invitation: None,
+            wish: Wish::Nobody,
+        };
+        let mut standing = standing(phase);
+        let asked = "Asking the house at gallery.example:8443 for a code.";
+        assert_eq!(
+            words(&standing),
+            ("Waits for a playlist".to_owned(), vec![asked.to_owned()])
+        );
+        standing.problem = Some("it cannot be reached".to_owned());
+        assert_eq!(words(&standing).1, [asked, "it cannot be reached"]);
+    }
+
+    #[test]
+    fn of_several_houses_each_has_its_code_beside_its_name() {
+        let offers = vec![
+            offer("Gallery", Some("BCDF-GHJK"), None),
+            offer("Museum", None, Some("it cannot be reached")),
+            offer("Hotel", None, None),
+        ];
+        let phase = Phase::Choosing {
+            offers,
+            wish: Wish::Nobody,
+        };
+        let card::Card::Choosing(card) = drawn(&standing(phase)) else {
+            panic!("no card with codes");
+        };
+        assert_eq!(card.name, "Foyer");
+        let rows = card
+            .houses
+            .iter()
+            .map(|row| [&row.house, &row.address, &row.code, &row.note].map(String::as_str));
+        let expected = [
+            [
+                "Gallery",
+                "gallery.example:8443",
+                "BCDF-GHJK",
+                "Number 123 456",
+            ],
+            [
+                "Museum",
+                "museum.example:8443",
+                "",
+                "No code yet: it cannot be reached",
+            ],
+            ["Hotel", "hotel.example:8443", "", "Asked for a code"],
+        ];
+        assert_eq!(rows.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn before_any_of_several_houses_has_answered_the_card_names_them() {
+        let offers = vec![
+            offer("Gallery", None, None),
+            offer("Museum", None, Some("it cannot be reached")),
+        ];
+        let phase = Phase::Choosing {
+            offers,
+            wish: Wish::Nobody,
+        };
+        let (_, lines) = words(&standing(phase));
+        assert_eq!(
+            lines,
+            [
+                "Asking the house Gallery (gallery.example:8443) for a code.",
+                "Asking the house Museum (museum.example:8443) for a code. It gives none: it cannot be reached",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_box_alone_offers_what_it_finds() {
+        let mut standing = Standing::default();
+        let (_, lines) = words(&standing);
+        assert_eq!(lines, ["Name one with the key “playlist” in musebox.toml."]);
+        standing.found = ["gallery", "museum"]
+            .map(|name| Found::at(url(name)))
+            .into();
+        let (_, lines) = words(&standing);
+        assert_eq!(
+            lines,
+            [
+                "A house is here: gallery. Pair with it: museboxctl pair gallery",
+                "A house is here: museum. Pair with it: museboxctl pair museum",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_box_that_was_sent_away_says_by_whom_and_what_to_do() {
+        for (why, says) in [
+            (Parting::Refused, "The house refused this box"),
+            (
+                Parting::Revoked,
+                "The house has taken this box off its list",
+            ),
+            (Parting::Unpaired, "This box was unpaired"),
+        ] {
+            let (_, lines) = words(&standing(Phase::Parted(why)));
+            let last = lines.last().expect("a line");
+            let expected = format!("{says} (gallery.example:8443). Pair again: museboxctl pair");
+            assert_eq!(*last, expected);
+        }
+    }
+
+    #[test]
+    fn a_box_that_cannot_reach_its_house_says_why() {
+        let mut standing = standing(Phase::Linked {
+            house: HouseId::new("h1"),
+            screen: HouseScreenId::new("s1"),
+            line: Line::Down,
+        });
+        let pick = "Pick one on the house's page, gallery.example:8443.";
+        assert_eq!(words(&standing).1, [pick]);
+        standing.problem = Some("it is not the house that this box was paired with".to_owned());
+        let expected = [pick, "it is not the house that this box was paired with"];
+        assert_eq!(words(&standing).1, expected);
+    }
 }

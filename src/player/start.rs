@@ -31,7 +31,7 @@ use crate::{
         atomic::{self, KmsAtomic, OpenError, Wish},
         virtual_display::{self, VirtualDisplay},
     },
-    net::{Discovery, Identity, Kept, Options, Way},
+    net::{Discovery, Identity, Kept, Options, Search, Way},
     os::{
         clock,
         config_files::{self, MainFile},
@@ -416,8 +416,9 @@ fn open_house(
         discovery: match (settings.house.discover, playlist) {
             (false, _) => Discovery::Never,
             (true, Some(_)) => Discovery::WhenAsked,
-            (true, None) => Discovery::PairsWithTheOnlyOne,
+            (true, None) => Discovery::PairsByItself,
         },
+        search: Search::Network,
     };
     let events = events.clone();
     match Way::start(options, move |news| {

@@ -1,6 +1,6 @@
 //! Who is told when a screen goes silent or dark. Sending is the app's work.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -9,12 +9,14 @@ use crate::{
     web::{
         Server,
         caller::Caller,
-        json::Json,
+        json::{Json, Path},
         problem::{Class, Problem},
         sign_in::checked_email,
     },
 };
 
+/// How many addresses of a house can get an e-mail.
+pub const MOST_ADDRESSES: usize = 10;
 /// The shortest and longest silence that can be asked for, in seconds: less than two heartbeats says nothing.
 const SILENCE: std::ops::RangeInclusive<i64> = 60..=86_400;
 
@@ -22,7 +24,7 @@ const SILENCE: std::ops::RangeInclusive<i64> = 60..=86_400;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Alerts {
-    /// These addresses get an e-mail.
+    /// These addresses get an e-mail; ten at most.
     #[serde(default)]
     pub email: Vec<String>,
     /// This URL gets a POST with a JSON document.
@@ -69,6 +71,10 @@ pub async fn put(
     Json(alerts): Json<Alerts>,
 ) -> Result<Json<Alerts>, Problem> {
     caller.may(&server, &house, Role::Editor).await?;
+    if alerts.email.len() > MOST_ADDRESSES {
+        let detail = format!("{MOST_ADDRESSES} addresses are the most: use a list's address");
+        return Err(Problem::new(Class::Invalid, detail).at("email"));
+    }
     for (number, address) in alerts.email.iter().enumerate() {
         checked_email(address).map_err(|problem| problem.at(format!("email[{number}]")))?;
     }

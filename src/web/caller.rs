@@ -106,6 +106,31 @@ impl Caller {
         })
     }
 
+    /// The houses that this caller may look at, with its role in each.
+    pub async fn houses(&self, server: &Server) -> Result<Vec<(String, Role)>, Problem> {
+        Ok(match self {
+            Caller::Person { user, .. } => houses_of(server, user).await?,
+            Caller::Program {
+                user,
+                house: only,
+                role,
+                ..
+            } => {
+                let houses = match user {
+                    Some(user) => houses_of(server, user).await?,
+                    None => {
+                        let all = server.store.houses().await?.into_iter();
+                        all.map(|id| (id, Role::Owner)).collect()
+                    }
+                };
+                let allowed = |id: &String| only.as_ref().is_none_or(|only| only == id);
+                let houses = houses.into_iter().filter(|(id, _)| allowed(id));
+                houses.map(|(id, makers)| (id, makers.min(*role))).collect()
+            }
+            Caller::Box { house, .. } => vec![(house.clone(), Role::Viewer)],
+        })
+    }
+
     /// The user, where a person asks.
     pub fn user(&self) -> Result<&str, Problem> {
         match self {
@@ -167,6 +192,11 @@ impl Caller {
             role: token.role,
         })
     }
+}
+
+async fn houses_of(server: &Server, user: &str) -> Result<Vec<(String, Role)>, Problem> {
+    let houses = server.store.houses_of(user).await?.into_iter();
+    Ok(houses.map(|house| (house.id, house.role)).collect())
 }
 
 /// The token of `Authorization: Bearer`.

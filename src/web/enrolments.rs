@@ -5,7 +5,7 @@
 //! same six digits.
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, StatusCode},
 };
 use ed25519_dalek::{Signature, Signer, VerifyingKey};
@@ -20,7 +20,7 @@ use crate::{
         address::Address,
         caller::{Caller, bearer},
         clock,
-        json::Json,
+        json::{Json, Path},
         problem::{Class, Problem},
         secrets,
     },
@@ -176,7 +176,7 @@ fn checked_rate(server: &Server, address: &str) -> Result<(), Problem> {
 }
 
 /// `POST /api/v1/enrol`
-#[utoipa::path(post, path = "/enrol", tag = "enrolment", request_body = Ask, responses((status = 201, body = Asked)))]
+#[utoipa::path(post, path = "/enrol", security(()), tag = "enrolment", request_body = Ask, responses((status = 201, body = Asked)))]
 pub async fn ask(
     State(server): State<Server>,
     Address(address): Address,
@@ -254,7 +254,7 @@ async fn own(server: &Server, id: &str, secret: &str) -> Result<Enrolment, Probl
 }
 
 /// `POST /api/v1/enrol/{id}/reveal`
-#[utoipa::path(post, path = "/enrol/{id}/reveal", tag = "enrolment", params(("id" = String, Path)), request_body = Reveal, responses((status = 200, body = Check)))]
+#[utoipa::path(post, path = "/enrol/{id}/reveal", security(()), tag = "enrolment", params(("id" = String, Path)), request_body = Reveal, responses((status = 200, body = Check)))]
 pub async fn reveal(
     State(server): State<Server>,
     Path(id): Path<String>,
@@ -295,7 +295,7 @@ fn check_of(server: &Server, enrolment: &Enrolment) -> Option<String> {
 }
 
 /// `GET /api/v1/enrol/{id}`
-#[utoipa::path(get, path = "/enrol/{id}", tag = "enrolment", params(("id" = String, Path)), responses((status = 200, body = Standing)))]
+#[utoipa::path(get, path = "/enrol/{id}", security(()), tag = "enrolment", params(("id" = String, Path)), responses((status = 200, body = Standing)))]
 pub async fn standing(
     State(server): State<Server>,
     Path(id): Path<String>,
@@ -395,7 +395,7 @@ pub async fn refuse(
 }
 
 /// `POST /api/v1/devices/challenge`
-#[utoipa::path(post, path = "/devices/challenge", tag = "enrolment", request_body = Knock, responses((status = 200, body = Nonce)))]
+#[utoipa::path(post, path = "/devices/challenge", security(()), tag = "enrolment", request_body = Knock, responses((status = 200, body = Nonce)))]
 pub async fn challenge(
     State(server): State<Server>,
     Json(knock): Json<Knock>,
@@ -417,7 +417,7 @@ pub async fn challenge(
 }
 
 /// `POST /api/v1/devices/token`
-#[utoipa::path(post, path = "/devices/token", tag = "enrolment", request_body = Answer, responses((status = 200, body = Token), (status = 403, description = "the box is not, or no longer, enrolled")))]
+#[utoipa::path(post, path = "/devices/token", security(()), tag = "enrolment", request_body = Answer, responses((status = 200, body = Token), (status = 403, description = "the box is not, or no longer, enrolled")))]
 pub async fn token(
     State(server): State<Server>,
     Json(answer): Json<Answer>,

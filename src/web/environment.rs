@@ -30,8 +30,8 @@ use crate::{
         Server,
         caller::Caller,
         clock,
-        hall::{Guest, Hall, Live, Place, Word},
-        json::Query,
+        hall::{Guest, Hall, Live, Place, Standing, Word},
+        json::{Query, has_nul},
         problem::{Class, Problem},
         screens::report_json,
         socket::{Socket, Upgrade},
@@ -66,7 +66,7 @@ pub async fn connect(
         Caller::Box { screen, house } => (house.clone(), Guest::Box(screen.clone())),
         Caller::Person { .. } | Caller::Program { .. } => {
             if matches!(caller, Caller::Person { .. }) {
-                same_origin(&headers)?;
+                same_origin(&headers, &server.url)?;
             }
             let house = which.house.ok_or_else(|| {
                 Problem::new(Class::BadRequest, "say which house, as in ?house=ID")
@@ -76,18 +76,22 @@ pub async fn connect(
         }
     };
     let hall = server.halls.must(&house).await?;
-    Ok(upgrade.open(MAX_PEER_FRAME, async move |socket| {
+    let tasks = server.talks.clone();
+    Ok(upgrade.open(&tasks, MAX_PEER_FRAME, async move |socket| {
         let talk = Talk::new(server, hall, guest, headers);
         Box::pin(talk.run(socket)).await;
     }))
 }
 
-/// A page of another site could open a socket with our cookie, but its origin would tell.
-fn same_origin(headers: &HeaderMap) -> Result<(), Problem> {
+/// A page of another site could open a socket with our cookie, but its origin would tell. A proxy may put another host
+/// in place of the one that was asked for, so the address by which people reach the server is good, too.
+fn same_origin(headers: &HeaderMap, public: &str) -> Result<(), Problem> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let origin = text(header::ORIGIN).and_then(|origin| origin.split_once("://"));
-    match (origin, text(header::HOST)) {
-        (Some((_, origin)), Some(host)) if origin.eq_ignore_ascii_case(host) => Ok(()),
+    let host = |url: &'_ str| url.split_once("://").map(|(_, host)| host.to_lowercase());
+    let origin = text(header::ORIGIN).and_then(host);
+    let asked = text(header::HOST).map(str::to_lowercase);
+    match origin {
+        Some(origin) if [asked, host(public)].contains(&Some(origin.clone())) => Ok(()),
         _ => Err(Problem::new(
             Class::Forbidden,
             "this page is not one of the house's: open the house's own page",
@@ -105,6 +109,8 @@ struct Talk {
     session: HouseSession,
     begun: Instant,
     noted: i64,
+    /// When the guest was last heard, in milliseconds since 1970.
+    heard: i64,
     stored: Option<(ReportId, tokio::sync::oneshot::Receiver<()>)>,
 }
 
@@ -137,6 +143,7 @@ impl Talk {
             session: HouseSession::new(MediaTime::ZERO, peer),
             begun: Instant::now(),
             noted: 0,
+            heard: 0,
             stored: None,
         }
     }
@@ -168,7 +175,7 @@ impl Talk {
         // What is left are answers to commands that will not come.
         while let Some(output) = self.session.poll() {
             if let HouseOutput::Done { id, error } = output {
-                self.hall.answered(id.as_str(), error);
+                self.answered(id.as_str(), error).await;
             }
         }
         self.left().await;
@@ -190,11 +197,19 @@ impl Talk {
         tokio::select! {
             biased;
             () = gone(goes) => Some(HouseInput::End(Closing::Restart)),
+            Ok(()) = place.standing.changed() => {
+                let standing = *place.standing.borrow_and_update();
+                match standing {
+                    Standing::Doubted => self.recheck().await,
+                    // Whoever may come again does, with a token of its own.
+                    Standing::Ousted => self.recheck().await.or(Some(HouseInput::Closed)),
+                    Standing::Replaced => Some(HouseInput::Closed),
+                    Standing::Homeless => Some(HouseInput::End(Closing::Revoked)),
+                }
+            }
             word = place.words.recv() => match word {
                 Some(Word::Command(frame)) => Some(HouseInput::Command { id: frame.id, command: frame.command }),
                 Some(Word::Tell(frame)) => Some(HouseInput::Tell(frame)),
-                Some(Word::Recheck) => self.recheck().await,
-                Some(Word::Leave) => Some(self.leave().await),
                 None => Some(HouseInput::End(Closing::Restart)),
             },
             Ok(()) = place.revision.changed() => Some(HouseInput::Changed),
@@ -203,7 +218,12 @@ impl Talk {
                 Some(Ok(Wire::Text(text))) => {
                     self.heard().await;
                     match Message::read(text.as_str()) {
-                        Ok(message) => HouseInput::Received(message),
+                        // Databases keep no NUL.
+                        Ok(_) if has_nul(text.as_str()) => HouseInput::Garbled,
+                        Ok(message) => {
+                            self.catch_up(&message).await;
+                            HouseInput::Received(message)
+                        }
                         Err(_) => HouseInput::Garbled,
                     }
                 }
@@ -242,7 +262,7 @@ impl Talk {
                     continue;
                 }
                 HouseOutput::Done { id, error } => {
-                    self.hall.answered(id.as_str(), error);
+                    self.answered(id.as_str(), error).await;
                     continue;
                 }
                 HouseOutput::WakeAt(at) => {
@@ -260,9 +280,13 @@ impl Talk {
 
     /// The guest may have lost its right to be here.
     async fn recheck(&mut self) -> Option<HouseInput> {
-        // A box's token runs out while it is connected; only its revocation ends the connection.
-        if matches!(self.guest, Guest::Box(_)) {
-            return None;
+        if let Guest::Box(screen) = &self.guest {
+            // A box's token runs out while it is connected; only its revocation ends the connection.
+            return match self.server.store.device(screen).await {
+                Ok(Some(device)) if device.revoked.is_none() => None,
+                Ok(_) => Some(HouseInput::End(Closing::Revoked)),
+                Err(_) => None,
+            };
         }
         let again = Caller::of(&self.server, &Method::GET, &self.headers).await;
         let allowed = match again {
@@ -275,15 +299,23 @@ impl Talk {
         }
     }
 
-    /// The guest is to leave: it was revoked, or the same box came in again.
-    async fn leave(&self) -> HouseInput {
-        let Guest::Box(screen) = &self.guest else {
-            return HouseInput::End(Closing::Revoked);
+    /// A peer that knows a newer document than this server was at another one: the house is read again first.
+    async fn catch_up(&self, message: &Message) {
+        let Message::Hello(hello) = message else {
+            return;
         };
-        match self.server.store.device(screen).await {
-            Ok(Some(device)) if device.revoked.is_none() => HouseInput::Closed,
-            Ok(_) => HouseInput::End(Closing::Revoked),
-            Err(_) => HouseInput::End(Closing::Restart),
+        let behind = self.hall.with_history(|history| history.is_behind(hello));
+        if behind && let Err(err) = self.hall.refresh().await {
+            log::error!(err = err.to_string().as_str(); "a house could not be read again");
+        }
+    }
+
+    /// A command has its answer, which perhaps another server waits for.
+    async fn answered(&self, id: &str, error: Option<String>) {
+        if !self.hall.answered(id, error.clone())
+            && let Err(err) = self.server.store.answer_command(id, error).await
+        {
+            log::warn!(err = err.to_string().as_str(); "an answer does not reach who waits for it");
         }
     }
 
@@ -307,6 +339,7 @@ impl Talk {
 
     /// A quiet box is noted from time to time, so that everybody knows that it is there.
     async fn heard(&mut self) {
+        self.heard = clock::now_ms();
         if clock::now_ms() - self.noted >= NOTE_MS {
             self.tell(None, true).await;
         }
@@ -364,7 +397,11 @@ impl Talk {
         let Guest::Box(screen) = &self.guest else {
             return;
         };
-        let now = clock::now_ms();
+        if online {
+            self.heard = clock::now_ms();
+        }
+        // One that has gone may be at another server since; what that has heard counts.
+        let now = self.heard;
         self.noted = now;
         let report = report_json(screen, online, now, state.as_ref());
         if self.hall.has_pages()

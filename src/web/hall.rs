@@ -8,7 +8,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -47,6 +47,7 @@ pub struct Hall {
     next_guest: AtomicU64,
     waiting: Mutex<HashMap<String, oneshot::Sender<Option<String>>>>,
     live: Mutex<HashMap<String, Live>>,
+    stale: AtomicBool,
 }
 
 /// Who is connected.
@@ -58,22 +59,38 @@ pub enum Guest {
     Page(String),
 }
 
-/// A word for one guest.
+/// A word for one guest. A guest that is slow loses some.
 #[derive(Clone, Debug)]
 pub enum Word {
     /// A command for a box.
     Command(CommandFrame),
     /// What a screen has said, for pages.
     Tell(Frame),
-    /// Whether the guest may still be here is to be looked at again.
-    Recheck,
-    /// The guest may no longer be here.
-    Leave,
+}
+
+/// How a guest stands. No guest is so slow that a change of it is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Whether the guest may be here is to be looked at again.
+    Doubted,
+    /// The box was put out, or its screen is another box's now.
+    Ousted,
+    /// The same box has come in again: this connection is a dead one that nobody had noticed.
+    Replaced,
+    /// The house is gone.
+    Homeless,
 }
 
 struct Door {
     guest: Guest,
     mailbox: mpsc::Sender<Word>,
+    standing: watch::Sender<Standing>,
+}
+
+impl Door {
+    fn is_of(&self, screen: &str) -> bool {
+        matches!(&self.guest, Guest::Box(own) if own == screen)
+    }
 }
 
 /// What a screen has said last.
@@ -93,6 +110,8 @@ pub struct Place {
     number: u64,
     /// The words for the guest.
     pub words: mpsc::Receiver<Word>,
+    /// How it stands; at first it is doubted, since its right may have gone while it came in.
+    pub standing: watch::Receiver<Standing>,
     /// The house's revision, as it changes.
     pub revision: watch::Receiver<Revision>,
 }
@@ -171,6 +190,7 @@ impl Hall {
             next_guest: AtomicU64::new(0),
             waiting: Mutex::default(),
             live: Mutex::new(live.collect()),
+            stale: AtomicBool::new(false),
         }
     }
 
@@ -330,7 +350,9 @@ impl Hall {
                 .await;
             match approved {
                 Ok(()) => {
-                    self.take(edit);
+                    if !edit.writes.is_empty() {
+                        self.take(edit);
+                    }
                     return Ok(());
                 }
                 // Either the house has changed, which is mended by reading it again, or the code is used up.
@@ -338,6 +360,10 @@ impl Hall {
                 Err(StoreError::Conflict) => {
                     let detail = "this code is used already or too old: the box shows a new one";
                     return Err(Problem::new(Class::Gone, detail));
+                }
+                Err(StoreError::Taken { .. }) => {
+                    let detail = "this box belongs to another house of this server: remove its screen there first";
+                    return Err(Problem::new(Class::Conflict, detail));
                 }
                 Err(err) => return Err(err.into()),
             }
@@ -390,6 +416,7 @@ impl Hall {
 
     /// Takes an edit of ours over that is stored, and tells it.
     fn take(&self, edit: Edit) {
+        metrics::counter!("musebox_house_commits_total").increment(1);
         let mut history = self
             .history
             .write()
@@ -402,11 +429,18 @@ impl Hall {
         self.revision.send_replace(history.rev());
     }
 
+    /// Whether the house could not be read again when it had to be.
+    pub(super) fn is_stale(&self) -> bool {
+        self.stale.load(Ordering::Relaxed)
+    }
+
     /// Reads what others have changed; whether the house is still there.
     pub async fn refresh(&self) -> Result<bool, StoreError> {
+        self.stale.store(true, Ordering::Relaxed);
         let Some(stored) = self.store.load(&self.id).await? else {
             return Ok(false);
         };
+        self.stale.store(false, Ordering::Relaxed);
         let (epoch, rev, document) = read(stored);
         let mut history = self
             .history
@@ -424,15 +458,23 @@ impl Hall {
     pub fn enter(self: &Arc<Self>, guest: Guest) -> Place {
         let number = self.next_guest.fetch_add(1, Ordering::Relaxed);
         let (mailbox, words) = mpsc::channel(MAILBOX);
+        let (standing, mut stands) = watch::channel(Standing::Doubted);
+        stands.mark_changed();
         if let Guest::Box(screen) = &guest {
-            // A box has one connection: an older one is a dead one that nobody has noticed yet.
-            self.tell_box(screen, Word::Leave);
+            // A box has one connection.
+            self.stand(Standing::Replaced, |door| door.is_of(screen));
         }
-        locked(&self.guests).insert(number, Door { guest, mailbox });
+        let door = Door {
+            guest,
+            mailbox,
+            standing,
+        };
+        locked(&self.guests).insert(number, door);
         Place {
             hall: Arc::clone(self),
             number,
             words,
+            standing: stands,
             revision: self.revision.subscribe(),
         }
     }
@@ -440,23 +482,50 @@ impl Hall {
     /// Whether a screen's box is connected to this process.
     pub fn is_here(&self, screen: &str) -> bool {
         let guests = locked(&self.guests);
-        guests
-            .values()
-            .any(|door| matches!(&door.guest, Guest::Box(own) if own == screen))
+        guests.values().any(|door| door.is_of(screen))
     }
 
-    pub(super) fn tell_all(&self, word: &Word) {
-        for door in locked(&self.guests).values() {
-            let _ = door.mailbox.try_send(word.clone());
+    /// The house is gone: everybody leaves.
+    pub(super) fn close(&self) {
+        self.stand(Standing::Homeless, |_| true);
+    }
+
+    /// Whether everybody may still be here is looked at again.
+    pub(super) fn doubt_all(&self) {
+        self.stand(Standing::Doubted, |_| true);
+    }
+
+    /// Whether pages and programs may still be here is looked at again.
+    pub(super) fn doubt_pages(&self) {
+        self.stand(Standing::Doubted, |door| {
+            matches!(door.guest, Guest::Page(_))
+        });
+    }
+
+    /// The box of a screen has to go.
+    pub(super) fn oust(&self, screen: &str) {
+        self.stand(Standing::Ousted, |door| door.is_of(screen));
+    }
+
+    fn stand(&self, standing: Standing, whose: impl Fn(&Door) -> bool) {
+        for door in locked(&self.guests).values().filter(|door| whose(door)) {
+            // Who must leave is not let off by a doubt.
+            let changed = |now: &mut Standing| {
+                if *now == Standing::Doubted {
+                    *now = standing;
+                }
+                true
+            };
+            door.standing.send_if_modified(changed);
         }
     }
 
-    pub(super) fn tell_box(&self, screen: &str, word: Word) -> bool {
+    fn tell_box(&self, screen: &str, word: Word) -> bool {
         let guests = locked(&self.guests);
-        let door = guests
-            .values()
-            .find(|door| matches!(&door.guest, Guest::Box(own) if own == screen));
-        door.is_some_and(|door| door.mailbox.try_send(word).is_ok())
+        let doors = guests.iter().filter(|(_, door)| door.is_of(screen));
+        // The newest is the one that lives.
+        let door = doors.max_by_key(|(number, _)| **number);
+        door.is_some_and(|(_, door)| door.mailbox.try_send(word).is_ok())
     }
 
     /// Passes on to pages what a screen has said.
@@ -490,8 +559,15 @@ impl Hall {
         all.insert(screen.to_owned(), Live { state, ..live });
     }
 
-    /// Another server, or nobody, has heard of a screen.
-    pub(super) fn hear_of(&self, row: ReportRow) {
+    /// Reads what other servers have heard of the screens that are not here.
+    pub(super) async fn look_around(&self) -> Result<(), StoreError> {
+        for row in self.store.reports(&self.id).await? {
+            self.hear_of(row);
+        }
+        Ok(())
+    }
+
+    fn hear_of(&self, row: ReportRow) {
         let live = Live {
             state: row.state,
             seen: row.seen,
@@ -510,7 +586,7 @@ impl Hall {
     }
 
     /// Sends a command to a screen's box; answers the way on which its answer comes, or nothing where no server has
-    /// the box now.
+    /// the box, as far as was [looked](Self::look_around).
     pub async fn command(
         &self,
         screen: &str,
@@ -520,7 +596,7 @@ impl Hall {
         let (answer, answered) = oneshot::channel();
         let frame = CommandFrame {
             id: id.clone(),
-            command,
+            command: command.clone(),
         };
         locked(&self.waiting).insert(id.as_str().to_owned(), answer);
         if self.tell_box(screen, Word::Command(frame)) {
@@ -547,11 +623,10 @@ impl Hall {
         Ok(Some((id, answered)))
     }
 
-    /// A box has answered a command.
-    pub fn answered(&self, id: &str, error: Option<String>) {
-        if let Some(answer) = locked(&self.waiting).remove(id) {
-            let _ = answer.send(error);
-        }
+    /// A box has answered a command; whether somebody here waited for that.
+    pub fn answered(&self, id: &str, error: Option<String>) -> bool {
+        let waiting = locked(&self.waiting).remove(id);
+        waiting.is_some_and(|answer| answer.send(error).is_ok())
     }
 
     /// Nobody waits for an answer any more.

@@ -9,10 +9,7 @@ use tokio::sync::{Mutex, broadcast, watch};
 
 use crate::{
     db::{KEPT_CHANGES, News, Store, StoreError},
-    web::{
-        hall::{Hall, Word},
-        problem::Problem,
-    },
+    web::{hall::Hall, problem::Problem},
 };
 
 /// All halls.
@@ -68,21 +65,14 @@ impl Halls {
     /// A house is gone: everybody leaves.
     pub async fn close(&self, house: &str) {
         if let Some(hall) = self.halls.lock().await.remove(house) {
-            hall.tell_all(&Word::Leave);
+            hall.close();
         }
     }
 
-    /// Looks again who may be in a house.
-    pub async fn recheck(&self, house: &str) {
-        if let Some(hall) = self.halls.lock().await.get(house) {
-            hall.tell_all(&Word::Recheck);
-        }
-    }
-
-    /// Looks again who may be in any house.
-    pub async fn recheck_all(&self) {
-        for hall in self.halls.lock().await.values() {
-            hall.tell_all(&Word::Recheck);
+    /// Whether pages and programs may still be where they are is looked at again.
+    pub async fn doubt_pages(&self) {
+        for hall in self.all().await {
+            hall.doubt_pages();
         }
     }
 
@@ -103,15 +93,32 @@ impl Halls {
         counts.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
     }
 
-    /// Tells pages what screens have said that are not connected to this process.
+    /// Tells pages what screens have said that are not connected to this process, and reads again what could not be
+    /// read when it had to be.
     pub async fn look_around(&self) -> Result<(), StoreError> {
-        let halls: Vec<Arc<Hall>> = self.halls.lock().await.values().cloned().collect();
-        for hall in halls.into_iter().filter(|hall| hall.has_pages()) {
-            for row in self.store.reports(hall.id()).await? {
-                hall.hear_of(row);
+        for hall in self.all().await {
+            if hall.is_stale() {
+                self.refresh(&hall).await;
+            }
+            if hall.has_pages() {
+                hall.look_around().await?;
             }
         }
         Ok(())
+    }
+
+    async fn all(&self) -> Vec<Arc<Hall>> {
+        self.halls.lock().await.values().cloned().collect()
+    }
+
+    async fn refresh(&self, hall: &Hall) {
+        match hall.refresh().await {
+            Ok(true) => {}
+            Ok(false) => self.close(hall.id()).await,
+            Err(err) => {
+                log::error!(house = hall.id(), err = err.to_string().as_str(); "a house could not be read again; it is tried again")
+            }
+        }
     }
 
     async fn news(&self, news: News) {
@@ -119,13 +126,7 @@ impl Halls {
             News::House { house, .. } => {
                 let hall = self.halls.lock().await.get(&house).cloned();
                 if let Some(hall) = hall {
-                    match hall.refresh().await {
-                        Ok(true) => {}
-                        Ok(false) => self.close(&house).await,
-                        Err(err) => {
-                            log::error!(err = err.to_string().as_str(); "a house could not be read again")
-                        }
-                    }
+                    self.refresh(&hall).await;
                 }
             }
             News::Command { house, screen } => {
@@ -135,18 +136,22 @@ impl Halls {
                 }
             }
             News::Revoked { screen } => {
-                for hall in self.halls.lock().await.values() {
-                    hall.tell_box(&screen, Word::Leave);
+                for hall in self.all().await {
+                    hall.oust(&screen);
                 }
             }
+            News::Answered { id, error } => {
+                for hall in self.all().await {
+                    hall.answered(&id, error.clone());
+                }
+            }
+            News::People => self.doubt_pages().await,
             News::Reported { .. } => {}
             News::Lost => {
-                let halls: Vec<Arc<Hall>> = self.halls.lock().await.values().cloned().collect();
-                for hall in halls {
-                    if let Ok(false) = hall.refresh().await {
-                        self.close(hall.id()).await;
-                    }
-                    hall.tell_all(&Word::Recheck);
+                metrics::counter!("musebox_house_news_lost_total").increment(1);
+                for hall in self.all().await {
+                    self.refresh(&hall).await;
+                    hall.doubt_all();
                 }
             }
         }

@@ -100,24 +100,31 @@ fn merge(reports: &mut HashMap<String, ReportRow>, row: ReportRow) {
 }
 
 async fn commit(store: &dyn Store, reports: &[ReportRow], plays: &[PlayRow]) -> bool {
+    let written = u64::try_from(reports.len()).unwrap_or(u64::MAX);
     for tried in 1..=TRIES {
         let done = async {
             if !reports.is_empty() {
                 store.report(reports).await?;
             }
-            if !plays.is_empty() {
-                store.add_plays(plays).await?;
+            match plays.is_empty() {
+                true => Ok(0),
+                false => store.add_plays(plays).await,
             }
-            Ok::<_, crate::db::StoreError>(())
         };
         match done.await {
-            Ok(()) => return true,
+            Ok(new) => {
+                metrics::counter!("musebox_house_reports_written_total").increment(written);
+                metrics::counter!("musebox_house_plays_written_total").increment(new);
+                return true;
+            }
             Err(err) => {
+                metrics::counter!("musebox_house_store_errors_total").increment(1);
                 log::error!(err = err.to_string().as_str(); "reports could not be stored, try {tried} of {TRIES}");
                 tokio::time::sleep(GATHER * tried).await;
             }
         }
     }
+    metrics::counter!("musebox_house_reports_failed_total").increment(written);
     false
 }
 

@@ -3,14 +3,15 @@
 //! Deliberately absent: fragmenting on the fly (`&frag=1`) and encryption, which come with their own issues.
 
 use axum::{
+    Json,
     body::Body,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio_util::io::ReaderStream;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     blob::BlobError,
@@ -19,14 +20,14 @@ use crate::{
         Server,
         caller::Caller,
         clock,
-        json::Query,
+        json::{Path, Query},
         problem::{Class, Problem},
         secrets, signature,
     },
 };
 
-/// How long a signed link is good.
-pub const LINK_SECONDS: i64 = 15 * 60;
+/// How long a signed link is good, in seconds.
+const LINK_SECONDS: i64 = 15 * 60;
 
 /// What a link carries beside the name.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -46,7 +47,7 @@ fn signature(key: &[u8], name: &str, exp: i64) -> String {
 }
 
 /// A link to a medium that needs nothing else, until `exp` (seconds since 1970).
-pub fn signed(key: &[u8], name: &str, exp: i64) -> String {
+fn signed(key: &[u8], name: &str, exp: i64) -> String {
     let sig = signature(key, name, exp);
     format!("/api/v1/media/{name}?exp={exp}&sig={sig}")
 }
@@ -59,8 +60,43 @@ fn is_signed(key: &[u8], name: &str, link: &Link, now: i64) -> bool {
     now < exp && secrets::same(sig, &signature(key, name, exp))
 }
 
+/// A link that needs nothing else.
+#[derive(Serialize, ToSchema)]
+struct Signed {
+    /// Where the medium is; an address without a server is the house's.
+    url: String,
+    /// Until when a request for it may begin (RFC 3339).
+    expires: String,
+}
+
+/// `GET /api/v1/media/{name}/link`: a link to hand to what shall not hold a token, or to another server.
+#[utoipa::path(get, path = "/media/{name}/link", tag = "media", params(("name" = String, Path)), responses((status = 200, body = Signed)))]
+pub async fn link(
+    State(server): State<Server>,
+    Path(name): Path<String>,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    let row = visible(&server, &name, caller).await?;
+    let exp = clock::now_ms() / 1000 + LINK_SECONDS;
+    let link = Signed {
+        url: signed(&server.signing_key, &row.name, exp),
+        expires: clock::written(exp * 1000),
+    };
+    // Whoever keeps it would hand out one that has ended.
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(link)).into_response())
+}
+
+/// The medium, where the caller may see it; nobody else learns whether one of this name exists.
+async fn visible(server: &Server, name: &str, caller: Caller) -> Result<MediaFile, Problem> {
+    let none = || Problem::not_found("medium");
+    let row = server.store.media(name).await?.ok_or_else(none)?;
+    let allowed = caller.may(server, &row.house, Role::Viewer).await;
+    allowed.map_err(|_| none())?;
+    Ok(row)
+}
+
 /// `GET` and `HEAD /api/v1/media/{name}`
-#[utoipa::path(get, path = "/media/{name}", tag = "media", params(("name" = String, Path), Link, ("Range" = Option<String>, Header), ("If-Range" = Option<String>, Header)), responses((status = 200, description = "the whole medium"), (status = 206, description = "the range"), (status = 304, description = "unchanged"), (status = 416, description = "the range lies outside")))]
+#[utoipa::path(get, path = "/media/{name}", security((), ("token" = []), ("session" = [])), tag = "media", params(("name" = String, Path), Link, ("Range" = Option<String>, Header), ("If-Range" = Option<String>, Header)), responses((status = 200, description = "the whole medium"), (status = 206, description = "the range"), (status = 304, description = "unchanged"), (status = 416, description = "the range lies outside")))]
 pub async fn get(
     State(server): State<Server>,
     Path(name): Path<String>,
@@ -69,17 +105,10 @@ pub async fn get(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let row = server.store.media(&name).await?;
-    if !is_signed(&server.signing_key, &name, &link, clock::now_ms() / 1000) {
-        // Nobody learns from the answer whether a medium of this name exists.
-        let caller = caller?;
-        let house = row.as_ref().map(|row| row.house.as_str());
-        let house = house.ok_or_else(|| Problem::not_found("medium"))?;
-        caller
-            .may(&server, house, Role::Viewer)
-            .await
-            .map_err(|_| Problem::not_found("medium"))?;
-    }
+    let row = match is_signed(&server.signing_key, &name, &link, clock::now_ms() / 1000) {
+        true => server.store.media(&name).await?,
+        false => Some(visible(&server, &name, caller?).await?),
+    };
     let row = row.ok_or_else(|| Problem::not_found("medium"))?;
     serve(&server, &row, &method, &headers).await
 }
@@ -180,10 +209,10 @@ impl From<BlobError> for Problem {
         match error {
             BlobError::Missing(_) | BlobError::Name(_) => Problem::not_found("file"),
             BlobError::Full => Problem::new(
-                Class::Unavailable,
+                Class::Full,
                 "the server's disk is full: remove media that are not needed",
             ),
-            BlobError::Io { .. } => Problem::internal("a file failed", error),
+            BlobError::Short(_) | BlobError::Io { .. } => Problem::internal("a file failed", error),
         }
     }
 }

@@ -1,22 +1,19 @@
 //! Who belongs to a house, and the API tokens of programs.
 
-use axum::{
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    db::{ApiToken, Role, StoreError, User},
+    db::{ApiToken, Role, StoreError},
     web::{
         Server,
         caller::Caller,
         clock, invitation,
-        json::Json,
+        json::{Json, Path},
         problem::{Class, Problem},
         secrets,
-        sign_in::{checked_email, checked_password},
+        sign_in::checked_email,
     },
 };
 
@@ -38,7 +35,7 @@ struct OneMember {
     role: String,
 }
 
-/// Somebody is to become a member.
+/// Somebody is to become a member, or a member is to have another role.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewMember {
@@ -46,20 +43,17 @@ pub struct NewMember {
     email: String,
     /// owner, editor or viewer.
     role: String,
-    /// What people call them; for somebody new.
-    name: Option<String>,
-    /// Their first password; without it, somebody new gets a link by which they choose one.
-    password: Option<String>,
 }
 
-/// Somebody became a member.
+/// A member has another role, or somebody is invited.
 #[derive(Serialize, ToSchema)]
 pub struct Added {
-    /// The user's id.
-    id: String,
-    /// To be passed on to somebody new, once; good for a week.
+    /// The member's id, where they were one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    setup_link: Option<String>,
+    id: Option<String>,
+    /// To be passed on to whoever is invited: good once, for a week.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<String>,
 }
 
 /// The API tokens that the asker may see, without their secrets.
@@ -138,36 +132,17 @@ pub async fn add(
     caller.may(&server, &house, Role::Owner).await?;
     let role = role(&member.role)?;
     let email = checked_email(&member.email)?;
-    let known = server.store.user_by_email(&email).await?;
-    let (user, link) = match known {
-        Some(user) => (user, None),
-        None => {
-            let invited = member.password.is_none();
-            let password = member.password.unwrap_or_else(secrets::secret);
-            checked_password(&password)?;
-            let hash = tokio::task::spawn_blocking(move || secrets::hash_password(&password));
-            let password_hash = hash
-                .await
-                .map_err(|err| Problem::internal("hashing a password", err))?;
-            let user = User {
-                id: secrets::id(),
-                name: member.name.unwrap_or_else(|| email.clone()),
-                email,
-                password_hash,
-                made: clock::now_ms(),
-            };
-            server.store.create_user(&user).await?;
-            let link = invited.then(|| invitation::link(&server, &user));
-            (user, link)
-        }
+    let members = server.store.members(&house).await?;
+    let own = members.into_iter().find(|member| member.email == email);
+    let Some(own) = own else {
+        let link = invitation::invite(&server, &house, email, role).await?;
+        let (id, link) = (None, Some(link));
+        return Ok(Json(Added { id, link }));
     };
-    let set = server.store.set_member(&user.id, &house, role).await;
+    let set = server.store.set_member(&own.user, &house, role).await;
     set.map_err(last_owner)?;
-    server.halls.recheck(&house).await;
-    Ok(Json(Added {
-        id: user.id,
-        setup_link: link,
-    }))
+    let (id, link) = (Some(own.user), None);
+    Ok(Json(Added { id, link }))
 }
 
 /// `DELETE /api/v1/houses/{house}/members/{user}`
@@ -180,7 +155,6 @@ pub async fn remove(
     caller.may(&server, &house, Role::Owner).await?;
     let removed = server.store.remove_member(&user, &house).await;
     removed.map_err(last_owner)?;
-    server.halls.recheck(&house).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -266,6 +240,5 @@ pub async fn revoke_token(
         return Err(Problem::not_found("token"));
     }
     server.store.revoke_api_token(&id, clock::now_ms()).await?;
-    server.halls.recheck_all().await;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -11,17 +11,20 @@ pub mod environment;
 pub mod hall;
 pub mod halls;
 pub mod health;
+pub mod interface;
 pub mod invitation;
 pub mod json;
 pub mod ledger;
 pub mod media;
 pub mod members;
 pub mod page;
+pub mod passwords;
 pub mod plays;
 pub mod problem;
 pub mod resources;
 pub mod screens;
 pub mod secrets;
+mod shapes;
 pub mod sign_in;
 pub mod signature;
 pub mod socket;
@@ -33,26 +36,27 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
+    extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue, header},
+    middleware::{Next, from_fn},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use ed25519_dalek::SigningKey;
+use tokio_util::task::TaskTracker;
 use tower_http::set_header::SetResponseHeaderLayer;
-use utoipa::OpenApi;
-use utoipa_axum::{
-    router::{OpenApiRouter, UtoipaMethodRouterExt},
-    routes,
-};
 
 use crate::{
     blob::Files,
     db::{Store, StoreError},
 };
 
+pub use interface::openapi;
+
 use halls::Halls;
 use ledger::Ledger;
-use problem::Problem;
+use passwords::Passwords;
+use problem::{Class, Problem};
 use throttle::Throttle;
 use turns::Turns;
 
@@ -100,10 +104,14 @@ pub struct Inner {
     pub uploading: Turns,
     /// One picture of a screen at a time.
     pub picturing: Turns,
+    /// The WebSockets that are open.
+    pub talks: TaskTracker,
     /// By this key boxes know their house again.
     pub identity: SigningKey,
     /// Signs links to media.
     pub signing_key: [u8; 32],
+    /// Where passwords are hashed.
+    pub passwords: Passwords,
     /// The hash of a password that nobody has.
     pub nobodys_password: String,
     /// Whether a proxy does TLS in front of it.
@@ -156,8 +164,10 @@ impl Server {
             },
             uploading: Turns::default(),
             picturing: Turns::default(),
+            talks: TaskTracker::new(),
             identity: SigningKey::from_bytes(&identity),
             signing_key,
+            passwords: Passwords::default(),
             nobodys_password: secrets::hash_password(&secrets::secret()),
             store: parts.store,
             files: parts.files,
@@ -183,82 +193,26 @@ async fn kept(store: &dyn Store, name: &str) -> Result<[u8; 32], StoreError> {
     })
 }
 
-/// What the interface is called.
-#[derive(OpenApi)]
-#[openapi(info(
-    title = "musebox-house",
-    description = "Steers the screens of a house. Errors are problem documents (RFC 9457)."
-))]
-struct Interface;
-
-/// The routes under `/api/v1`, each with its description.
-fn interface() -> OpenApiRouter<Server> {
-    OpenApiRouter::with_openapi(Interface::openapi())
-        .routes(routes!(sign_in::sign_in))
-        .routes(routes!(sign_in::sign_out))
-        .routes(routes!(sign_in::set_up))
-        .routes(routes!(sign_in::me))
-        .routes(routes!(resources::houses, resources::make_house))
-        .routes(routes!(
-            resources::house,
-            resources::change_house,
-            resources::remove_house
-        ))
-        .routes(routes!(resources::environment))
-        .routes(routes!(members::list, members::add))
-        .routes(routes!(members::remove))
-        .routes(routes!(members::tokens, members::make_token))
-        .routes(routes!(members::revoke_token))
-        .routes(routes!(alerts::get, alerts::put))
-        .routes(routes!(plays::list))
-        .routes(routes!(plays::table))
-        .routes(routes!(screens::reports))
-        .routes(routes!(screens::command_all))
-        .routes(routes!(screens::command_group))
-        .routes(routes!(screens::command))
-        .routes(routes!(screens::picture))
-        .routes(UtoipaMethodRouterExt::layer(
-            routes!(screens::send_picture),
-            DefaultBodyLimit::max(screens::LARGEST_PICTURE),
-        ))
-        .routes(routes!(uploads::begin))
-        .routes(UtoipaMethodRouterExt::layer(
-            routes!(uploads::look, uploads::append, uploads::give_up),
-            DefaultBodyLimit::disable(),
-        ))
-        .routes(routes!(media::get))
-        .routes(routes!(enrolments::ask))
-        .routes(routes!(enrolments::reveal))
-        .routes(routes!(enrolments::standing))
-        .routes(routes!(enrolments::look_up))
-        .routes(routes!(enrolments::approve))
-        .routes(routes!(enrolments::refuse))
-        .routes(routes!(enrolments::challenge))
-        .routes(routes!(enrolments::token))
-        .routes(routes!(environment::connect))
-        .routes(routes!(resources::list, resources::create))
-        .routes(routes!(
-            resources::get,
-            resources::change,
-            resources::remove
-        ))
-        .layer(DefaultBodyLimit::max(LONGEST_BODY))
-}
-
-/// The description of the interface (OpenAPI 3.1).
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    let (_, mut description) = interface().split_for_parts();
-    description.servers = Some(vec![utoipa::openapi::Server::new("/api/v1")]);
-    description
+/// What changes something is done to its end, also when whoever asked has left meanwhile: what is stored is told.
+async fn to_the_end(request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
+    let done = tokio::spawn(next.run(request)).await;
+    done.unwrap_or_else(|err| Problem::internal("a request failed", err).into_response())
 }
 
 /// All routes.
 pub fn router(server: Server) -> Router {
-    let (routes, _) = interface().split_for_parts();
     let described = axum::Json(openapi());
+    let (routes, _) = interface::routes().split_for_parts();
     let routes = routes
         .route("/openapi.json", get(async move || described))
-        .fallback(async || Problem::not_found("address"));
+        .fallback(async || Problem::not_found("address"))
+        .method_not_allowed_fallback(async || {
+            let detail = "this address does not take that method: see /api/v1/openapi.json";
+            Problem::new(Class::MethodNotAllowed, detail)
+        });
     let always = |name: HeaderName, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
     };
@@ -267,9 +221,11 @@ pub fn router(server: Server) -> Router {
         .route("/wallmuse/ws/s3_get_file/{name}", get(media::get))
         .merge(health::routes())
         .merge(page::routes())
+        .layer(from_fn(to_the_end))
         .layer(always(header::CONTENT_SECURITY_POLICY, POLICY))
         .layer(always(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(always(header::REFERRER_POLICY, "same-origin"))
         .layer(always(header::X_FRAME_OPTIONS, "DENY"))
+        .layer(from_fn(health::counted))
         .with_state(server)
 }

@@ -17,7 +17,12 @@ use axum::{
 use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
 
-use crate::web::{Server, caller::Caller, problem::Problem, secrets};
+use crate::web::{
+    Server,
+    caller::Caller,
+    problem::{Class, Problem},
+    secrets,
+};
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/web/page/assets");
 
@@ -88,6 +93,7 @@ async fn app(
 ) -> Result<Response, Problem> {
     match Caller::of(&server, &Method::GET, &headers).await {
         Ok(Caller::Person { .. }) => page(App { assets: &FOLDER }),
+        Err(problem) if problem.class() != Class::NotSignedIn => Err(problem),
         Ok(_) | Err(_) => {
             let wanted = uri.path_and_query().map_or("/", |wanted| wanted.as_str());
             let query = form_urlencoded::Serializer::new(String::new())

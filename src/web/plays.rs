@@ -1,30 +1,30 @@
 //! The play log: what was shown, where, when and for how long, as JSON or as a table (RFC 4180).
 
-use std::fmt::Write;
+use std::{fmt::Write, sync::Arc};
 
 use axum::{
-    extract::{Path, State},
+    body::{Body, Bytes},
+    extract::State,
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
+use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    db::{PlayCursor, PlayFilter, PlayRow, Role},
+    db::{PlayCursor, PlayFilter, PlayRow, Role, Store, StoreError},
     web::{
         Server,
         caller::Caller,
         clock,
-        json::{Json, Query},
+        json::{Json, Path, Query},
         problem::{Class, Problem},
     },
 };
 
-/// The most entries of one answer; a table has as many as there are, in pages of this size.
+/// The most entries of one answer; a table has as many as there are, and is read in pages of this size.
 const MOST: i64 = 1000;
-/// The most entries of a table.
-const MOST_ROWS: usize = 1_000_000;
 
 /// Which entries.
 #[derive(Clone, Default, Deserialize, IntoParams)]
@@ -152,45 +152,27 @@ pub async fn table(
     table_of(&server, &house, &wanted).await
 }
 
+/// The whole table, page by page as it is read: however long it is, only a page of it is in memory.
 async fn table_of(server: &Server, house: &str, wanted: &Wanted) -> Result<Response, Problem> {
-    let mut filter = wanted.filter()?;
     let most = wanted
         .limit
-        .map_or(MOST_ROWS, |limit| usize::try_from(limit).unwrap_or(1));
+        .map_or(u64::MAX, |limit| u64::try_from(limit).unwrap_or(1).max(1));
+    let mut filter = wanted.filter()?;
     filter.limit = MOST;
     let names = Names::of(server, house).await?;
-    let mut table = String::from("at,screen,output,playlist,item,title,seconds\r\n");
-    let mut count = 0;
-    loop {
-        let rows = server.store.plays(house, &filter).await?;
-        let more = rows.len() as i64 == filter.limit;
-        filter.before = rows.last().map(cursor);
-        for row in rows {
-            if count == most {
-                break;
-            }
-            count += 1;
-            let play = names.play(row);
-            let seconds = play.duration_ms as f64 / 1000.0;
-            let cells = [
-                &play.at,
-                &play.screen_name,
-                &play.output,
-                &play.playlist_name,
-                &play.item,
-                &play.title,
-            ];
-            for text in cells {
-                table.push_str(&cell(text));
-                table.push(',');
-            }
-            // Writing into a string cannot fail.
-            let _ = write!(table, "{seconds:.3}\r\n");
-        }
-        if !more || count == most {
-            break;
-        }
-    }
+    // A fault of the first page is still an answer; one of a later page cuts the table off, which a browser tells.
+    let first = server.store.plays(house, &filter).await?;
+    let rest = Rest {
+        store: Arc::clone(&server.store),
+        house: house.to_owned(),
+        filter,
+        names,
+        left: most,
+        page: Some(first),
+    };
+    let pages = stream::try_unfold(rest, async |rest| rest.next().await);
+    let head = Bytes::from_static(b"at,screen,output,playlist,item,title,seconds\r\n");
+    let head = stream::once(async { Ok::<_, StoreError>(head) });
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
         (
@@ -198,7 +180,45 @@ async fn table_of(server: &Server, house: &str, wanted: &Wanted) -> Result<Respo
             "attachment; filename=\"plays.csv\"",
         ),
     ];
-    Ok((headers, table).into_response())
+    Ok((headers, Body::from_stream(head.chain(pages))).into_response())
+}
+
+/// What is still to come of a table.
+struct Rest {
+    store: Arc<dyn Store>,
+    house: String,
+    filter: PlayFilter,
+    names: Names,
+    /// How many rows at most.
+    left: u64,
+    /// The page that was read first.
+    page: Option<Vec<PlayRow>>,
+}
+
+impl Rest {
+    /// The next page as text; nothing at the end.
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, StoreError> {
+        let rows = match self.page.take() {
+            Some(rows) => rows,
+            None if self.left == 0 => return Ok(None),
+            None => self.store.plays(&self.house, &self.filter).await?,
+        };
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let full = rows.len() as i64 == self.filter.limit;
+        self.filter.before = rows.last().map(cursor);
+        let count = self.left.min(rows.len() as u64);
+        self.left = match full {
+            true => self.left - count,
+            false => 0,
+        };
+        let mut text = String::new();
+        for row in rows.into_iter().take(count as usize) {
+            self.names.write(row, &mut text);
+        }
+        Ok(Some((Bytes::from(text), self)))
+    }
 }
 
 /// A cell of the table. A spreadsheet takes what begins like a formula for one, so such a text gets an apostrophe.
@@ -224,6 +244,26 @@ impl Names {
     fn name(&self, kind: &str, id: &str, key: &str) -> String {
         let name = self.0[kind][id][key].as_str();
         name.unwrap_or(id).to_owned()
+    }
+
+    /// Writes a row of the table.
+    fn write(&self, row: PlayRow, table: &mut String) {
+        let play = self.play(row);
+        let seconds = play.duration_ms as f64 / 1000.0;
+        let cells = [
+            &play.at,
+            &play.screen_name,
+            &play.output,
+            &play.playlist_name,
+            &play.item,
+            &play.title,
+        ];
+        for text in cells {
+            table.push_str(&cell(text));
+            table.push(',');
+        }
+        // Writing into a string cannot fail.
+        let _ = write!(table, "{seconds:.3}\r\n");
     }
 
     fn play(&self, row: PlayRow) -> Play {

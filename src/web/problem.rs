@@ -9,6 +9,7 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// A refusal: its class, and what to do about it.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +35,8 @@ pub enum Class {
     Revoked,
     /// There is no such thing, or it is none of the asker's business.
     NotFound,
+    /// The address takes other methods.
+    MethodNotAllowed,
     /// Something else is in the way.
     Conflict,
     /// It is over: an upload that was given up, a code that has expired.
@@ -52,6 +55,8 @@ pub enum Class {
     Range,
     /// The server cannot do it now.
     Unavailable,
+    /// The disk has no room; again later is of no use.
+    Full,
     /// A fault of ours.
     Internal,
 }
@@ -65,6 +70,11 @@ impl Class {
             Class::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
             Class::Revoked => (StatusCode::FORBIDDEN, "revoked", "No longer enrolled"),
             Class::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
+            Class::MethodNotAllowed => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "Method not allowed",
+            ),
             Class::Conflict => (StatusCode::CONFLICT, "conflict", "In the way"),
             Class::Gone => (StatusCode::GONE, "gone", "Over"),
             Class::Stale => (
@@ -94,6 +104,7 @@ impl Class {
                 "unavailable",
                 "Not possible now",
             ),
+            Class::Full => (StatusCode::INSUFFICIENT_STORAGE, "full", "Disk full"),
             Class::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal",
@@ -149,18 +160,28 @@ impl Problem {
     }
 }
 
+/// The media type of the documents.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
 /// The document's form.
-#[derive(Serialize)]
-struct Document<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Document {
+    /// `urn:musebox:problem:` and the class of the refusal.
     #[serde(rename = "type")]
     kind: String,
-    title: &'a str,
+    /// The class in words.
+    title: &'static str,
+    /// The HTTP status.
     status: u16,
-    detail: &'a str,
+    /// What is wrong, and what to do about it.
+    detail: String,
+    /// The key of the body that is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<&'a str>,
+    key: Option<String>,
+    /// What there is now, where a change came too late.
     #[serde(skip_serializing_if = "Option::is_none")]
-    current: Option<&'a Value>,
+    current: Option<Value>,
 }
 
 impl IntoResponse for Problem {
@@ -170,12 +191,12 @@ impl IntoResponse for Problem {
             kind: format!("urn:musebox:problem:{name}"),
             title,
             status: status.as_u16(),
-            detail: &self.detail,
-            key: self.key.as_deref(),
-            current: self.current.as_ref(),
+            detail: self.detail,
+            key: self.key,
+            current: self.current,
         };
         let mut response = (status, Json(document)).into_response();
-        let media_type = HeaderValue::from_static("application/problem+json");
+        let media_type = HeaderValue::from_static(MEDIA_TYPE);
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, media_type);

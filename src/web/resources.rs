@@ -4,7 +4,7 @@
 //! change must name it, so that nobody overwrites what somebody else has just done.
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -20,9 +20,9 @@ use crate::{
         caller::Caller,
         clock,
         hall::Hall,
-        json::Json,
+        json::{Json, Path},
         problem::{Class, Problem},
-        secrets,
+        screens, secrets,
         sign_in::new_house,
     },
 };
@@ -81,10 +81,8 @@ fn expected(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
 #[utoipa::path(get, path = "/houses", tag = "houses", responses((status = 200, body = Houses)))]
 pub async fn houses(State(server): State<Server>, caller: Caller) -> Result<Json<Houses>, Problem> {
     let mut houses = Vec::new();
-    for id in server.store.houses().await? {
-        if let Ok(role) = caller.may(&server, &id, Role::Viewer).await
-            && let Some(hall) = server.halls.hall(&id).await?
-        {
+    for (id, role) in caller.houses(&server).await? {
+        if let Some(hall) = server.halls.hall(&id).await? {
             let mut house = hall.resource(Kind::House, &id)?;
             house["role"] = json!(role.as_str());
             houses.push(house);
@@ -94,7 +92,7 @@ pub async fn houses(State(server): State<Server>, caller: Caller) -> Result<Json
 }
 
 /// `POST /api/v1/houses`
-#[utoipa::path(post, path = "/houses", tag = "houses", request_body = NewHouse, responses((status = 201, body = Value)))]
+#[utoipa::path(post, path = "/houses", tag = "houses", request_body = NewHouse, responses((status = 201, body = ref("#/components/schemas/House"))))]
 pub async fn make_house(
     State(server): State<Server>,
     caller: Caller,
@@ -124,7 +122,7 @@ pub async fn make_house(
 }
 
 /// `GET /api/v1/houses/{house}`
-#[utoipa::path(get, path = "/houses/{house}", tag = "houses", params(("house" = String, Path)), responses((status = 200, body = Value, headers(("ETag" = String)))))]
+#[utoipa::path(get, path = "/houses/{house}", tag = "houses", params(("house" = String, Path)), responses((status = 200, body = ref("#/components/schemas/House"), headers(("ETag" = String)))))]
 pub async fn house(
     State(server): State<Server>,
     Path(house): Path<String>,
@@ -136,7 +134,7 @@ pub async fn house(
 }
 
 /// `PATCH /api/v1/houses/{house}`: a merge patch (RFC 7396). `{"autostart_playlist": true}` is the toggle.
-#[utoipa::path(patch, path = "/houses/{house}", tag = "houses", params(("house" = String, Path), ("If-Match" = String, Header)), request_body(content = Value, content_type = "application/merge-patch+json"), responses((status = 200, body = Value), (status = 412, description = "it has changed meanwhile"), (status = 428, description = "If-Match is missing")))]
+#[utoipa::path(patch, path = "/houses/{house}", tag = "houses", params(("house" = String, Path), ("If-Match" = String, Header)), request_body(content = Value, content_type = "application/merge-patch+json"), responses((status = 200, body = ref("#/components/schemas/House")), (status = 412, description = "it has changed meanwhile"), (status = 428, description = "If-Match is missing")))]
 pub async fn change_house(
     State(server): State<Server>,
     Path(house): Path<String>,
@@ -173,7 +171,7 @@ pub async fn remove_house(
 }
 
 /// `GET /api/v1/houses/{house}/environment`: the whole document.
-#[utoipa::path(get, path = "/houses/{house}/environment", tag = "houses", params(("house" = String, Path)), responses((status = 200, body = Value, headers(("ETag" = String)))))]
+#[utoipa::path(get, path = "/houses/{house}/environment", tag = "houses", params(("house" = String, Path)), responses((status = 200, body = ref("#/components/schemas/Environment"), headers(("ETag" = String)))))]
 pub async fn environment(
     State(server): State<Server>,
     Path(house): Path<String>,
@@ -191,7 +189,7 @@ pub async fn environment(
 }
 
 /// `GET /api/v1/houses/{house}/{kind}`
-#[utoipa::path(get, path = "/houses/{house}/{kind}", tag = "things of a house", params(("house" = String, Path), ("kind" = String, Path, description = "groups, screens, playlists or items")), responses((status = 200, body = Value)))]
+#[utoipa::path(get, path = "/houses/{house}/{kind}", tag = "things of a house", params(("house" = String, Path), ("kind" = String, Path, description = "groups, screens, playlists or items")), responses((status = 200, body = ref("#/components/schemas/Things"))))]
 pub async fn list(
     State(server): State<Server>,
     Path((house, word)): Path<(String, String)>,
@@ -206,7 +204,7 @@ pub async fn list(
 }
 
 /// `POST /api/v1/houses/{house}/{kind}`
-#[utoipa::path(post, path = "/houses/{house}/{kind}", tag = "things of a house", params(("house" = String, Path), ("kind" = String, Path, description = "groups, playlists or items")), request_body = Value, responses((status = 201, body = Value)))]
+#[utoipa::path(post, path = "/houses/{house}/{kind}", tag = "things of a house", params(("house" = String, Path), ("kind" = String, Path, description = "groups, playlists or items")), request_body = ref("#/components/schemas/NewThing"), responses((status = 201, body = ref("#/components/schemas/Thing"))))]
 pub async fn create(
     State(server): State<Server>,
     Path((house, word)): Path<(String, String)>,
@@ -226,7 +224,7 @@ pub async fn create(
 }
 
 /// `GET /api/v1/houses/{house}/{kind}/{id}`
-#[utoipa::path(get, path = "/houses/{house}/{kind}/{id}", tag = "things of a house", params(("house" = String, Path), ("kind" = String, Path), ("id" = String, Path)), responses((status = 200, body = Value, headers(("ETag" = String)))))]
+#[utoipa::path(get, path = "/houses/{house}/{kind}/{id}", tag = "things of a house", params(("house" = String, Path), ("kind" = String, Path), ("id" = String, Path)), responses((status = 200, body = ref("#/components/schemas/Thing"), headers(("ETag" = String)))))]
 pub async fn get(
     State(server): State<Server>,
     Path((house, word, id)): Path<(String, String, String)>,
@@ -238,7 +236,7 @@ pub async fn get(
 }
 
 /// `PATCH /api/v1/houses/{house}/{kind}/{id}`
-#[utoipa::path(patch, path = "/houses/{house}/{kind}/{id}", tag = "things of a house", params(("house" = String, Path), ("kind" = String, Path), ("id" = String, Path), ("If-Match" = String, Header)), request_body(content = Value, content_type = "application/merge-patch+json"), responses((status = 200, body = Value), (status = 412, description = "it has changed meanwhile")))]
+#[utoipa::path(patch, path = "/houses/{house}/{kind}/{id}", tag = "things of a house", params(("house" = String, Path), ("kind" = String, Path), ("id" = String, Path), ("If-Match" = String, Header)), request_body(content = Value, content_type = "application/merge-patch+json"), responses((status = 200, body = ref("#/components/schemas/Thing")), (status = 412, description = "it has changed meanwhile")))]
 pub async fn change(
     State(server): State<Server>,
     Path((house, word, id)): Path<(String, String, String)>,
@@ -282,7 +280,8 @@ pub async fn remove(
     hall.remove(kind, &id, expected, &caller.name()).await?;
     match kind {
         Kind::Item => remove_media(&server, &hall, &was).await?,
-        Kind::House | Kind::Group | Kind::Screen | Kind::Playlist => {}
+        Kind::Screen => screens::remove_pictures(&server, &id, &was).await?,
+        Kind::House | Kind::Group | Kind::Playlist => {}
     }
     Ok(StatusCode::NO_CONTENT)
 }

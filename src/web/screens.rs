@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use axum::{
     body::Bytes,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -14,14 +14,15 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     db::Role,
-    domain::{house::Kind, protocol::sync::HouseCommand},
+    domain::{house::Kind, ids::ScreenName, protocol::sync::HouseCommand},
     web::{
         Server,
         caller::Caller,
         clock,
         hall::Hall,
-        json::{Json, Query},
+        json::{Json, Path, Query},
         problem::{Class, Problem},
+        secrets,
     },
 };
 
@@ -64,10 +65,12 @@ pub struct Commanded {
     refused: BTreeMap<String, String>,
 }
 
-/// How fresh a picture must be.
+/// Which picture of a screen.
 #[derive(Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Fresh {
+pub struct Which {
+    /// Of which output of the box; of the first where none is named.
+    output: Option<String>,
     /// A picture that is older than this many seconds is asked for anew.
     fresh: Option<u64>,
 }
@@ -81,7 +84,15 @@ pub async fn reports(
 ) -> Result<Json<Reports>, Problem> {
     caller.may(&server, &house, Role::Viewer).await?;
     let hall = server.halls.must(&house).await?;
-    let live = hall.live().into_iter().map(|(screen, live)| {
+    hall.look_around().await?;
+    let live = hall.live().into_iter();
+    // A screen that was removed may have been heard of once more, as its box left.
+    let live = hall.with_history(|history| {
+        let screens = &history.document()["screens"];
+        let live = live.filter(|(screen, _)| screens.get(screen).is_some());
+        live.collect::<Vec<_>>()
+    });
+    let reports = live.into_iter().map(|(screen, live)| {
         let report = Report {
             online: live.online,
             seen: clock::written(live.seen),
@@ -90,12 +101,12 @@ pub async fn reports(
         (screen, report)
     });
     Ok(Json(Reports {
-        screens: live.collect(),
+        screens: reports.collect(),
     }))
 }
 
 /// `POST /api/v1/houses/{house}/commands`: for all screens.
-#[utoipa::path(post, path = "/houses/{house}/commands", tag = "screens at work", params(("house" = String, Path)), request_body = Value, responses((status = 200, body = Commanded)))]
+#[utoipa::path(post, path = "/houses/{house}/commands", tag = "screens at work", params(("house" = String, Path)), request_body = ref("#/components/schemas/HouseCommand"), responses((status = 200, body = Commanded)))]
 pub async fn command_all(
     State(server): State<Server>,
     Path(house): Path<String>,
@@ -114,7 +125,7 @@ pub async fn command_all(
 }
 
 /// `POST /api/v1/houses/{house}/groups/{group}/commands`: for the screens of a group.
-#[utoipa::path(post, path = "/houses/{house}/groups/{group}/commands", tag = "screens at work", params(("house" = String, Path), ("group" = String, Path)), request_body = Value, responses((status = 200, body = Commanded)))]
+#[utoipa::path(post, path = "/houses/{house}/groups/{group}/commands", tag = "screens at work", params(("house" = String, Path), ("group" = String, Path)), request_body = ref("#/components/schemas/HouseCommand"), responses((status = 200, body = Commanded)))]
 pub async fn command_group(
     State(server): State<Server>,
     Path((house, group)): Path<(String, String)>,
@@ -133,7 +144,7 @@ pub async fn command_group(
 }
 
 /// `POST /api/v1/houses/{house}/screens/{screen}/commands`
-#[utoipa::path(post, path = "/houses/{house}/screens/{screen}/commands", tag = "screens at work", params(("house" = String, Path), ("screen" = String, Path)), request_body = Value, responses((status = 200, body = Commanded), (status = 202, description = "no answer yet", body = Commanded), (status = 409, description = "not connected, or refused")))]
+#[utoipa::path(post, path = "/houses/{house}/screens/{screen}/commands", tag = "screens at work", params(("house" = String, Path), ("screen" = String, Path)), request_body = ref("#/components/schemas/HouseCommand"), responses((status = 200, body = Commanded), (status = 202, description = "no answer yet", body = Commanded), (status = 409, description = "not connected, or refused")))]
 pub async fn command(
     State(server): State<Server>,
     Path((house, screen)): Path<(String, String)>,
@@ -183,8 +194,11 @@ async fn carry(
         refused: BTreeMap::new(),
     };
     let mut sent = Vec::new();
+    if screens.iter().any(|screen| !hall.is_here(screen)) {
+        hall.look_around().await?;
+    }
     for screen in screens {
-        match hall.command(&screen, command).await? {
+        match hall.command(&screen, command.clone()).await? {
             Some((id, answer)) => sent.push((screen, id, answer)),
             None => done.offline.push(screen),
         }
@@ -204,37 +218,72 @@ async fn carry(
     Ok(done)
 }
 
-/// The file of a screen's newest picture.
-pub fn picture_name(screen: &str) -> String {
-    format!("picture-{screen}.jpg")
+/// The file of the newest picture of a screen's output.
+fn picture_name(screen: &str, output: Option<&ScreenName>) -> String {
+    match output {
+        None => format!("picture-{screen}.jpg"),
+        // What an output is called may not be what a file can be called.
+        Some(output) => {
+            let output = &secrets::hash(output.as_str())[..16];
+            format!("picture-{screen}-{output}.jpg")
+        }
+    }
+}
+
+/// Removes what a screen that is gone has shown last.
+pub async fn remove_pictures(server: &Server, id: &str, screen: &Value) -> Result<(), Problem> {
+    let outputs = screen["outputs"].as_array().into_iter().flatten();
+    let outputs = outputs.filter_map(|output| Some(ScreenName::new(output.as_str()?)));
+    for output in std::iter::once(None).chain(outputs.map(Some)) {
+        let name = picture_name(id, output.as_ref());
+        server.files.remove(&name).await?;
+    }
+    Ok(())
+}
+
+/// The name of an output, if the screen has such a one; nothing for its first.
+fn output(hall: &Hall, screen: &str, wanted: Option<&str>) -> Result<Option<ScreenName>, Problem> {
+    let screen = hall.resource(Kind::Screen, screen)?;
+    let Some(wanted) = wanted else {
+        return Ok(None);
+    };
+    let mut outputs = screen["outputs"].as_array().into_iter().flatten();
+    match outputs.position(|known| known == wanted) {
+        None => Err(Problem::not_found("output of this screen")),
+        Some(0) => Ok(None),
+        Some(_) => Ok(Some(ScreenName::new(wanted))),
+    }
 }
 
 /// `GET /api/v1/houses/{house}/screens/{screen}/picture`
-#[utoipa::path(get, path = "/houses/{house}/screens/{screen}/picture", tag = "screens at work", params(("house" = String, Path), ("screen" = String, Path), Fresh), responses((status = 200, description = "a JPEG; Last-Modified tells of when", content_type = "image/jpeg"), (status = 404, description = "there is none yet")))]
+#[utoipa::path(get, path = "/houses/{house}/screens/{screen}/picture", tag = "screens at work", params(("house" = String, Path), ("screen" = String, Path), Which), responses((status = 200, description = "a JPEG; Last-Modified tells of when", content_type = "image/jpeg"), (status = 404, description = "there is none yet")))]
 pub async fn picture(
     State(server): State<Server>,
     Path((house, screen)): Path<(String, String)>,
-    Query(fresh): Query<Fresh>,
+    Query(which): Query<Which>,
     caller: Caller,
 ) -> Result<Response, Problem> {
     caller.may(&server, &house, Role::Viewer).await?;
     let hall = server.halls.must(&house).await?;
-    hall.resource(Kind::Screen, &screen)?;
-    let name = picture_name(&screen);
+    let output = output(&hall, &screen, which.output.as_deref())?;
+    let name = picture_name(&screen, output.as_ref());
     let taken = server.files.modified_ms(&name).await?;
-    let oldest = fresh.fresh.map(|seconds| {
+    let oldest = which.fresh.map(|seconds| {
         let ms = i64::try_from(seconds)
             .unwrap_or(i64::MAX)
             .saturating_mul(1000);
         clock::now_ms().saturating_sub(ms)
     });
     if oldest.is_some_and(|oldest| taken.is_none_or(|taken| taken < oldest)) {
-        // Several pages that look at the same screen ask its box once.
-        let _turn = server.picturing.turn(&screen).await;
+        // Several pages that look at the same output ask its box once.
+        let _turn = server.picturing.turn(&name).await;
         let taken = server.files.modified_ms(&name).await?;
         let still = oldest.is_some_and(|oldest| taken.is_none_or(|taken| taken < oldest));
-        if still && let Some((id, answer)) = hall.command(&screen, HouseCommand::Screenshot).await?
-        {
+        if still && !hall.is_here(&screen) {
+            hall.look_around().await?;
+        }
+        let command = HouseCommand::Screenshot { output };
+        if still && let Some((id, answer)) = hall.command(&screen, command).await? {
             // The box sends the picture before it answers.
             let _ = tokio::time::timeout(PICTURE, answer).await;
             hall.forget(&id);
@@ -260,25 +309,37 @@ fn http_date(ms: i64) -> String {
     moment.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
+/// What a picture shows.
+#[derive(Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Shown {
+    /// Which output of the box; the first where none is named.
+    output: Option<String>,
+}
+
 /// `PUT /api/v1/screens/{screen}/picture`: a box sends what it shows.
-#[utoipa::path(put, path = "/screens/{screen}/picture", tag = "screens at work", params(("screen" = String, Path)), request_body(content = Vec<u8>, content_type = "image/jpeg"), responses((status = 204, description = "kept")))]
+#[utoipa::path(put, path = "/screens/{screen}/picture", tag = "screens at work", params(("screen" = String, Path), Shown), request_body(content = ref("#/components/schemas/Bytes"), content_type = "image/jpeg"), responses((status = 204, description = "kept")))]
 pub async fn send_picture(
     State(server): State<Server>,
     Path(screen): Path<String>,
+    Query(shown): Query<Shown>,
     caller: Caller,
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
-    match &caller {
-        Caller::Box { screen: own, .. } if *own == screen => {}
+    let house = match &caller {
+        Caller::Box { screen: own, house } if *own == screen => house,
         Caller::Box { .. } | Caller::Person { .. } | Caller::Program { .. } => {
             return Err(Problem::not_found("screen"));
         }
-    }
+    };
+    let hall = server.halls.must(house).await?;
+    let output = output(&hall, &screen, shown.output.as_deref())?;
     // SOI and the first marker's start (ITU-T T.81, annex B).
     if !body.starts_with(&[0xff, 0xd8, 0xff]) {
         return Err(Problem::new(Class::Invalid, "the picture must be a JPEG"));
     }
-    server.files.put(&picture_name(&screen), &body).await?;
+    let name = picture_name(&screen, output.as_ref());
+    server.files.put(&name, &body).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

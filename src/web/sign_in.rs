@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    db::{NewHouse, Role, Session, StoreError, User, Write},
+    db::{Invitation, NewHouse, Session, StoreError, User, Write},
     domain::{
         house::edit::{self, Kind},
         ids::HouseId,
@@ -28,6 +28,9 @@ use crate::{
 /// How long a session lasts: 30 days.
 const SESSION_MS: i64 = 30 * 24 * 3600 * 1000;
 
+/// What is said to whoever tries too often.
+const TOO_MANY: &str = "too many tries to sign in: wait some minutes";
+
 /// What the first operator's house is called at first.
 const FIRST_HOUSE: &str = "My house";
 
@@ -41,17 +44,19 @@ pub struct SignIn {
     password: String,
 }
 
-/// Makes an operator by a one-time link.
+/// Comes in by a one-time link: as the first operator, or as somebody who was invited.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetUp {
     /// The token in the link.
     link_token: String,
-    /// The operator's address, by which they sign in.
-    email: String,
-    /// What people call them.
-    name: String,
-    /// At least ten characters.
+    /// The first operator's address, by which they sign in; an invitation has its own.
+    #[serde(default)]
+    email: Option<String>,
+    /// What people call them; not needed where the address has an account.
+    #[serde(default)]
+    name: Option<String>,
+    /// A new one of at least ten characters; where the address has an account, its password.
     password: String,
 }
 
@@ -79,7 +84,7 @@ struct MyHouse {
 }
 
 /// `POST /api/v1/sign-in`
-#[utoipa::path(post, path = "/sign-in", tag = "people", request_body = SignIn,
+#[utoipa::path(post, path = "/sign-in", security(()), tag = "people", request_body = SignIn,
     responses((status = 204, description = "signed in; the cookies are set"), (status = 401, description = "wrong address or password"), (status = 429, description = "too many tries")))]
 pub async fn sign_in(
     State(server): State<Server>,
@@ -87,32 +92,21 @@ pub async fn sign_in(
     headers: HeaderMap,
     Json(body): Json<SignIn>,
 ) -> Result<Response, Problem> {
-    let now = clock::now_ms();
-    let email = body.email.trim().to_lowercase();
-    if !server.throttles.sign_in_address.allows(&address, now)
-        || !server.throttles.sign_in_account.allows(&email, now)
+    if !server
+        .throttles
+        .sign_in_address
+        .allows(&address, clock::now_ms())
     {
-        let detail = "too many tries to sign in: wait some minutes";
-        return Err(Problem::new(Class::TooMany, detail));
+        return Err(Problem::new(Class::TooMany, TOO_MANY));
     }
+    let email = body.email.trim().to_lowercase();
     let user = server.store.user_by_email(&email).await?;
-    // An unknown address takes as long as a wrong password, so that nobody can ask who is known.
-    let hash = user.as_ref().map(|user| user.password_hash.clone());
-    let hash = hash.unwrap_or_else(|| server.nobodys_password.clone());
-    let password = body.password;
-    let right = tokio::task::spawn_blocking(move || secrets::verify_password(&password, &hash))
-        .await
-        .map_err(|err| Problem::internal("checking a password", err))?;
-    let Some(user) = user.filter(|_| right) else {
-        let detail = "this address and password do not belong together";
-        return Err(Problem::new(Class::NotSignedIn, detail));
-    };
-    server.throttles.sign_in_account.forget(&email);
+    let user = signs_in(&server, &email, user, body.password).await?;
     open_session(&server, &user.id, &headers).await
 }
 
 /// `POST /api/v1/setup`
-#[utoipa::path(post, path = "/setup", tag = "people", request_body = SetUp,
+#[utoipa::path(post, path = "/setup", security(()), tag = "people", request_body = SetUp,
     responses((status = 204, description = "made and signed in"), (status = 410, description = "the link was used or is too old")))]
 pub async fn set_up(
     State(server): State<Server>,
@@ -122,53 +116,98 @@ pub async fn set_up(
 ) -> Result<Response, Problem> {
     let now = clock::now_ms();
     if !server.throttles.sign_in_address.allows(&address, now) {
-        return Err(Problem::new(
-            Class::TooMany,
-            "too many tries: wait some minutes",
-        ));
+        return Err(Problem::new(Class::TooMany, TOO_MANY));
     }
-    let email = checked_email(&body.email)?;
+    if let Some(invitation) = invitation::find(&server, &body.link_token).await? {
+        return accept(&server, invitation, body, &headers).await;
+    }
     checked_password(&body.password)?;
-    let gone = || {
-        let advice =
-            "print another with musebox-house setup-link, or ask who invited you for another";
-        Problem::new(
-            Class::Gone,
-            format!("this link was used already or is too old: {advice}"),
-        )
-    };
-    let invited = invitation::user(&server, &body.link_token).await?;
     let link = secrets::hash(&body.link_token);
-    if invited.is_none() && !server.store.setup_link_is_good(&link, now).await? {
-        return Err(gone());
+    if !server.store.setup_link_is_good(&link, now).await? {
+        return Err(invitation::gone());
     }
-    let password = body.password;
-    let password_hash = tokio::task::spawn_blocking(move || secrets::hash_password(&password))
-        .await
-        .map_err(|err| Problem::internal("hashing a password", err))?;
-    if let Some(user) = invited {
-        let user = User {
-            email,
-            name: body.name.trim().to_owned(),
-            password_hash,
-            ..user
-        };
-        server.store.update_user(&user).await?;
-        return open_session(&server, &user.id, &headers).await;
-    }
-    let user = User {
-        id: secrets::id(),
-        email,
-        name: body.name.trim().to_owned(),
-        password_hash,
-        made: now,
-    };
+    let email = body.email.as_deref().unwrap_or_default();
+    let user = newcomer(&server, email, &body).await?;
     let house = new_house(FIRST_HOUSE, Some(&user.id))?;
     match server.store.set_up(&link, &user, &house).await {
-        Err(StoreError::Conflict) => return Err(gone()),
+        Err(StoreError::Conflict) => return Err(invitation::gone()),
         done => done?,
     }
     open_session(&server, &user.id, &headers).await
+}
+
+/// Makes a member of whoever was invited.
+async fn accept(
+    server: &Server,
+    invitation: Invitation,
+    body: SetUp,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let known = server.store.user_by_email(&invitation.email).await?;
+    let (user, newcomer) = match known {
+        None => {
+            let user = newcomer(server, &invitation.email, &body).await?;
+            (user.id.clone(), Some(user))
+        }
+        Some(user) => {
+            let user = signs_in(server, &invitation.email, Some(user), body.password).await?;
+            (user.id, None)
+        }
+    };
+    let now = clock::now_ms();
+    let accepted = server
+        .store
+        .accept_invitation(&invitation.token_hash, now, newcomer.as_ref())
+        .await;
+    match accepted {
+        Err(StoreError::Conflict) => return Err(invitation::gone()),
+        done => done?,
+    }
+    open_session(server, &user, headers).await
+}
+
+/// A user to be added.
+async fn newcomer(server: &Server, email: &str, body: &SetUp) -> Result<User, Problem> {
+    let email = checked_email(email)?;
+    checked_password(&body.password)?;
+    let name = body.name.as_deref().unwrap_or_default().trim();
+    if name.is_empty() {
+        let detail = "say what people call you";
+        return Err(Problem::new(Class::Invalid, detail).at("name"));
+    }
+    Ok(User {
+        id: secrets::id(),
+        email,
+        name: name.to_owned(),
+        password_hash: server.passwords.hash(body.password.clone()).await?,
+        made: clock::now_ms(),
+    })
+}
+
+/// Refuses a wrong password, and too many tries.
+async fn signs_in(
+    server: &Server,
+    email: &str,
+    user: Option<User>,
+    password: String,
+) -> Result<User, Problem> {
+    if !server
+        .throttles
+        .sign_in_account
+        .allows(email, clock::now_ms())
+    {
+        return Err(Problem::new(Class::TooMany, TOO_MANY));
+    }
+    // An unknown address takes as long as a wrong password, so that nobody can ask who is known.
+    let hash = user.as_ref().map(|user| user.password_hash.clone());
+    let hash = hash.unwrap_or_else(|| server.nobodys_password.clone());
+    let right = server.passwords.verify(password, hash).await?;
+    let user = user.filter(|_| right).ok_or_else(|| {
+        let detail = "this address and password do not belong together";
+        Problem::new(Class::NotSignedIn, detail)
+    })?;
+    server.throttles.sign_in_account.forget(email);
+    Ok(user)
 }
 
 /// `POST /api/v1/sign-out`
@@ -192,7 +231,7 @@ pub async fn sign_out(
 /// `GET /api/v1/me`
 #[utoipa::path(get, path = "/me", tag = "people", responses((status = 200, body = Me)))]
 pub async fn me(State(server): State<Server>, caller: Caller) -> Result<Json<Me>, Problem> {
-    let (user, houses, csrf) = match &caller {
+    let (user, csrf) = match &caller {
         Caller::Person { user, csrf } => {
             let row = server.store.user(user).await?;
             let row = row.ok_or_else(|| Problem::new(Class::NotSignedIn, "this user is gone"))?;
@@ -201,29 +240,11 @@ pub async fn me(State(server): State<Server>, caller: Caller) -> Result<Json<Me>
                 email: row.email,
                 name: row.name,
             };
-            let houses = houses_of(&server, &user.id).await?;
-            (Some(user), houses, Some(csrf.clone()))
+            (Some(user), Some(csrf.clone()))
         }
-        Caller::Program {
-            user, house, role, ..
-        } => {
-            let houses: Vec<(String, Role)> = match user {
-                Some(user) => houses_of(&server, user).await?,
-                None => {
-                    let all = server.store.houses().await?;
-                    all.into_iter().map(|id| (id, Role::Owner)).collect()
-                }
-            };
-            let allowed = |id: &String| house.as_ref().is_none_or(|only| only == id);
-            let houses = houses.into_iter().filter(|(id, _)| allowed(id));
-            (
-                None,
-                houses.map(|(id, makers)| (id, makers.min(*role))).collect(),
-                None,
-            )
-        }
-        Caller::Box { house, .. } => (None, vec![(house.clone(), Role::Viewer)], None),
+        Caller::Program { .. } | Caller::Box { .. } => (None, None),
     };
+    let houses = caller.houses(&server).await?;
     let mut named = Vec::new();
     for (id, role) in houses {
         let Some(hall) = server.halls.hall(&id).await? else {
@@ -256,14 +277,6 @@ pub fn new_house(name: &str, owner: Option<&str>) -> Result<NewHouse, Problem> {
         owner: owner.map(str::to_owned),
         at: clock::now_ms(),
     })
-}
-
-async fn houses_of(server: &Server, user: &str) -> Result<Vec<(String, Role)>, Problem> {
-    let houses = server.store.houses_of(user).await?;
-    Ok(houses
-        .into_iter()
-        .map(|house| (house.id, house.role))
-        .collect())
 }
 
 async fn open_session(
@@ -343,13 +356,17 @@ impl From<StoreError> for Problem {
                 Problem::new(Class::Conflict, format!("this {what} is taken already"))
             }
             StoreError::Unavailable(_) => {
+                metrics::counter!("musebox_house_store_errors_total").increment(1);
                 log::error!(err = error.to_string().as_str(); "the database does not answer");
                 Problem::new(
                     Class::Unavailable,
                     "the database does not answer now: try again",
                 )
             }
-            other => Problem::internal("the database failed", other),
+            other => {
+                metrics::counter!("musebox_house_store_errors_total").increment(1);
+                Problem::internal("the database failed", other)
+            }
         }
     }
 }

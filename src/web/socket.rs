@@ -27,6 +27,7 @@ use tokio_tungstenite::{
         },
     },
 };
+use tokio_util::task::TaskTracker;
 
 use crate::web::problem::{Class, Problem};
 
@@ -75,9 +76,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
 }
 
 impl Upgrade {
-    /// Opens the socket, which takes frames of at most `longest` bytes, and goes on with it in a task of its own.
+    /// Opens the socket, which takes frames of at most `longest` bytes, and goes on with it in a task of these.
     pub fn open<F>(
         self,
+        tasks: &TaskTracker,
         longest: usize,
         talk: impl FnOnce(Socket) -> F + Send + 'static,
     ) -> Response
@@ -91,7 +93,7 @@ impl Upgrade {
             .max_message_size(Some(longest))
             .max_frame_size(Some(longest));
         let upgrade = self.upgrade;
-        tokio::spawn(async move {
+        tasks.spawn(async move {
             // Whoever left before the answer is nobody's loss.
             if let Ok(upgraded) = upgrade.await {
                 let upgraded = TokioIo::new(upgraded);
@@ -121,15 +123,26 @@ impl Socket {
 
     /// Sends a text, in frames that are short.
     pub async fn send(&mut self, text: &str) -> Result<(), tungstenite::Error> {
-        let mut pieces = text.as_bytes().chunks(LONGEST_FRAME).peekable();
-        let mut opcode = Data::Text;
-        while let Some(piece) = pieces.next() {
-            let last = pieces.peek().is_none();
-            let frame = Frame::message(Bytes::copy_from_slice(piece), OpCode::Data(opcode), last);
+        self.put(Data::Text, text.as_bytes()).await
+    }
+
+    /// Sends bytes, in frames that are short. The house's own protocol is texts; the conformance suite has both.
+    pub async fn send_binary(&mut self, bytes: &[u8]) -> Result<(), tungstenite::Error> {
+        self.put(Data::Binary, bytes).await
+    }
+
+    async fn put(&mut self, mut opcode: Data, message: &[u8]) -> Result<(), tungstenite::Error> {
+        let mut rest = message;
+        loop {
+            let (piece, after) = rest.split_at(rest.len().min(LONGEST_FRAME));
+            let (piece, last) = (Bytes::copy_from_slice(piece), after.is_empty());
+            let frame = Frame::message(piece, OpCode::Data(opcode), last);
             self.0.send(Message::Frame(frame)).await?;
-            opcode = Data::Continue;
+            if last {
+                return Ok(());
+            }
+            (rest, opcode) = (after, Data::Continue);
         }
-        Ok(())
     }
 
     /// Sends a ping.

@@ -94,6 +94,31 @@ async fn a_box_comes_in_hears_changes_reports_and_is_put_out_at_once() {
     assert_eq!(answer.bytes, picture);
     assert!(answer.headers.contains_key("last-modified"));
 
+    // A second output has a picture of its own, once the box has told of it.
+    let two = json!({"type": "hello", "proto": 1, "outputs": ["main", "Säule 2"]});
+    socket.say(two).await;
+    socket.hear_a("patch").await;
+    let query = "output=S%C3%A4ule%202";
+    let second = format!("{wanted}&{query}");
+    let side = b"\xff\xd8\xff its side".to_vec();
+    let (answer, ()) = tokio::join!(ada.get(&second), async {
+        let command = socket.hear_a("command").await;
+        assert_eq!(command["output"], "Säule 2");
+        let put = format!("/screens/{screen}/picture?{query}");
+        let body = Some(("image/jpeg", side.clone()));
+        asker
+            .raw(reqwest::Method::PUT, &put, body, &[])
+            .await
+            .is(204);
+        let done = json!({"type": "ack", "id": command["id"]});
+        socket.say(done).await;
+    });
+    assert_eq!(answer.bytes, side);
+    let first = format!("{path}/screens/{screen}/picture?output=main");
+    assert_eq!(ada.get(&first).await.bytes, picture);
+    let none = format!("{path}/screens/{screen}/picture?output=other");
+    ada.get(&none).await.is(404);
+
     // The box cannot change anything, and is put out as soon as it is removed.
     asker.patch(&path, json!({"mute": true})).await.is(403);
     ada.delete(&format!("{path}/screens/{screen}"))
@@ -187,4 +212,75 @@ async fn frames_that_are_no_messages_are_answered_and_end_the_connection_at_last
         assert_eq!(page.hear_a("error").await["code"], "bad_message");
     }
     assert_eq!(page.hear().await, json!({"close": 4003}));
+}
+
+#[tokio::test]
+async fn a_box_that_is_paired_again_stays_its_screen_and_is_let_in_by_one_house_only() {
+    let house = House::start();
+    let ada = Asker::first_operator(&house).await;
+    let id = ada.only_house().await;
+    let first = PaperBox::enrol(&house, &ada, &id, 7).await;
+    let rev = ada.get(&format!("/houses/{id}")).await.is(200)["rev"].clone();
+    let again = PaperBox::enrol(&house, &ada, &id, 7).await;
+    assert_eq!(again.screen, first.screen);
+    again
+        .asker(&house)
+        .await
+        .get(&format!("/houses/{id}"))
+        .await
+        .is(200);
+    assert_eq!(ada.get(&format!("/houses/{id}")).await.is(200)["rev"], rev);
+
+    let second = ada.post("/houses", json!({"name": "Second"})).await.is(201);
+    let second = second["id"].as_str().expect("an id");
+    let refused = PaperBox::try_enrol(&house, &ada, second, 7).await;
+    let refused = refused.err().expect("a refusal").is(409);
+    let advice = refused["detail"].as_str().expect("words");
+    assert!(advice.contains("remove its screen there"), "{advice}");
+    ada.delete(&format!("/houses/{id}/screens/{}", first.screen))
+        .await
+        .is(204);
+    PaperBox::enrol(&house, &ada, second, 7).await;
+}
+
+#[tokio::test]
+async fn every_box_is_told_when_the_server_goes() {
+    const BOXES: u8 = 15;
+    let house = House::start();
+    let ada = Asker::first_operator(&house).await;
+    let id = ada.only_house().await;
+    let mut sockets = Vec::new();
+    for seed in 0..BOXES {
+        let one = PaperBox::enrol(&house, &ada, &id, 100 + seed).await;
+        let mut socket = one
+            .asker(&house)
+            .await
+            .socket(None)
+            .await
+            .expect("a socket");
+        socket.begin().await;
+        sockets.push(socket);
+    }
+    house.terminate();
+    for socket in &mut sockets {
+        loop {
+            let message = socket.hear().await;
+            if let Some(code) = message.get("close") {
+                assert_eq!(*code, 1012);
+                break;
+            }
+        }
+    }
+    drop(sockets);
+    let data = house.data.clone();
+    let _folder = house.stop();
+    // What the server noted at the end is stored: nobody is connected.
+    let house = House::on(&data, &[]);
+    let ada = Asker::person(&house, "ada@example.org", "a long password").await;
+    let reports = ada.get(&format!("/houses/{id}/reports")).await.is(200);
+    let screens = reports["screens"].as_object().expect("screens");
+    assert_eq!(screens.len(), usize::from(BOXES));
+    for (screen, report) in screens {
+        assert_eq!(report["online"], false, "{screen}");
+    }
 }

@@ -7,11 +7,13 @@ mod postgres;
 #[path = "../support/house/mod.rs"]
 mod support;
 
+mod alerts;
 mod boxes;
 mod examples;
 mod kills;
 mod media;
 mod people;
 mod resources;
+mod serving;
 mod shared;
 mod strangers;

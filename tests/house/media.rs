@@ -5,7 +5,8 @@ use serde_json::json;
 
 use crate::support::{Asker, House, PaperBox};
 
-async fn upload(ada: &Asker, path: &str, name: &str, bytes: &[u8]) -> serde_json::Value {
+/// Sends a whole medium; the item that it becomes.
+pub async fn upload(ada: &Asker, path: &str, name: &str, bytes: &[u8]) -> serde_json::Value {
     let begun = ada
         .post(path, json!({"name": name, "size": bytes.len()}))
         .await
@@ -151,6 +152,21 @@ async fn an_upload_goes_on_where_it_was_and_becomes_an_item() {
         .await;
     assert_eq!(known.bytes, bytes);
 
+    // A box hands this on, and whoever has it needs no token.
+    let foyer = foyer.asker(&house).await;
+    let link = foyer.get(&format!("{media}/link")).await.is(200);
+    let url = link["url"].as_str().expect("a link").to_owned();
+    let link = url.strip_prefix("/api/v1").expect("ours");
+    let nobody = Asker::nobody(&house);
+    let part = nobody
+        .send(Method::GET, link, None, &[("range", "bytes=0-9")])
+        .await;
+    assert_eq!((part.status.as_u16(), &part.bytes[..]), (206, &bytes[..10]));
+    let other = link.replace(name, "other.mp4");
+    nobody.get(&other).await.is(401);
+    nobody.get(&format!("{media}/link")).await.is(401);
+    nobody.get(&media).await.is(401);
+
     let items = format!(
         "{}/items/{}",
         path.trim_end_matches("/uploads"),
@@ -158,6 +174,8 @@ async fn an_upload_goes_on_where_it_was_and_becomes_an_item() {
     );
     ada.delete(&items).await.is(204);
     ada.get(&media).await.is(404);
+    nobody.get(link).await.is(404);
+    foyer.get(&format!("{media}/link")).await.is(404);
 }
 
 #[tokio::test]

@@ -64,12 +64,8 @@ async fn a_viewer_looks_an_editor_changes_and_only_an_owner_decides_who() {
     let house = House::start();
     let ada = Asker::first_operator(&house).await;
     let path = format!("/houses/{}", ada.only_house().await);
-    for (email, role) in [("vic@example.org", "viewer"), ("ed@example.org", "editor")] {
-        let member = json!({"email": email, "role": role, "password": "a long password"});
-        ada.post(&format!("{path}/members"), member).await.is(200);
-    }
-    let vic = Asker::person(&house, "vic@example.org", "a long password").await;
-    let ed = Asker::person(&house, "ed@example.org", "a long password").await;
+    let vic = ada.invite(&house, &path, "vic@example.org", "viewer").await;
+    let ed = ada.invite(&house, &path, "ed@example.org", "editor").await;
     vic.get(&path).await.is(200);
     vic.patch(&path, json!({"mute": true})).await.is(403);
     ed.patch(&path, json!({"mute": true})).await.is(200);
@@ -96,6 +92,95 @@ async fn a_viewer_looks_an_editor_changes_and_only_an_owner_decides_who() {
     ada.delete(&format!("{path}/members/{id}")).await.is(204);
     assert_eq!(socket.hear_a("error").await["code"], "revoked");
     vic.get(&path).await.is(404);
+}
+
+#[tokio::test]
+async fn an_invitation_is_for_one_address_once_and_makes_nobody_before_it_is_used() {
+    let house = House::start();
+    let ada = Asker::first_operator(&house).await;
+    let path = format!("/houses/{}", ada.only_house().await);
+    let nobody = Asker::nobody(&house);
+    // Eve has a house of her own, and invites Bob before Ada does: she learns no password of his by that.
+    let evil = ada.post("/houses", json!({"name": "Eve's"})).await.is(201);
+    let evil = format!("/houses/{}", evil["id"].as_str().expect("an id"));
+    let eve = ada.invite(&house, &evil, "eve@example.org", "owner").await;
+    let planted = eve.invitation(&evil, "bob@example.org", "viewer").await;
+    let preset = json!({"email": "bob@example.org", "role": "viewer", "password": "known to Eve"});
+    eve.post(&format!("{evil}/members"), preset).await.is(422);
+
+    let first = ada.invitation(&path, "bob@example.org", "viewer").await;
+    let link = ada.invitation(&path, "Bob@example.org", "editor").await;
+    let look = |token: &str| {
+        let (nobody, path) = (nobody.clone(), format!("/invitation?token={token}"));
+        async move { nobody.get(&path).await }
+    };
+    look(&first).await.is(410);
+    let offer = look(&link).await.is(200);
+    assert_eq!(
+        (&offer["email"], &offer["role"], &offer["known"]),
+        (&json!("bob@example.org"), &json!("editor"), &json!(false))
+    );
+    let members = ada.get(&format!("{path}/members")).await.is(200);
+    assert_eq!(members["members"].as_array().map(Vec::len), Some(1));
+
+    let nameless = json!({"link_token": link, "password": "a long password"});
+    assert_eq!(nobody.post("/setup", nameless).await.is(422)["key"], "name");
+    let come = json!({"link_token": link, "name": "Bob", "password": "a long password"});
+    nobody.post("/setup", come.clone()).await.is(204);
+    nobody.post("/setup", come).await.is(410);
+    look(&link).await.is(410);
+    let bob = Asker::person(&house, "bob@example.org", "a long password").await;
+    assert_eq!(bob.only_house().await, path["/houses/".len()..]);
+    bob.get(&evil).await.is(404);
+
+    // Whoever has an account comes in by its password, which an invitation does not change.
+    assert_eq!(look(&planted).await.is(200)["known"], true);
+    let wrong = json!({"link_token": planted, "name": "Eve", "password": "chosen by Eve"});
+    nobody.post("/setup", wrong).await.is(401);
+    let right = json!({"link_token": planted, "password": "a long password"});
+    nobody.post("/setup", right).await.is(204);
+    assert_eq!(bob.get(&evil).await.is(200)["name"], "Eve's");
+
+    // A member gets another role at once.
+    let raise = json!({"email": "bob@example.org", "role": "owner"});
+    let raised = ada.post(&format!("{path}/members"), raise).await.is(200);
+    assert_eq!(raised.get("link"), None);
+    bob.get(&format!("{path}/members")).await.is(200);
+}
+
+#[tokio::test]
+async fn whoever_signs_out_or_is_signed_out_hears_nothing_more() {
+    let house = House::start();
+    let ada = Asker::first_operator(&house).await;
+    let id = ada.only_house().await;
+    let path = format!("/houses/{id}");
+    let ed = ada.invite(&house, &path, "ed@example.org", "editor").await;
+    let mut socket = ed.socket(Some(&id)).await.expect("a socket");
+    socket.begin().await;
+    ed.post("/sign-out", json!({})).await.is(204);
+    assert_eq!(socket.hear_a("error").await["code"], "revoked");
+
+    // At the command line it is another process, and only looked at from time to time.
+    let bearer = token(&house.data, "viewer");
+    let tool = Asker::with_token(&house, &bearer);
+    let mut socket = tool.socket(Some(&id)).await.expect("a socket");
+    socket.begin().await;
+    let list = program()
+        .args(["token", "list", "--data"])
+        .arg(&house.data)
+        .output()
+        .expect("token list");
+    let list = String::from_utf8(list.stdout).expect("text");
+    let line = list.lines().find(|line| line.contains("  viewer  "));
+    let word = line.expect("a token").split(' ').next().expect("an id");
+    let done = program()
+        .args(["token", "revoke", word, "--data"])
+        .arg(&house.data)
+        .status()
+        .expect("token revoke");
+    assert!(done.success());
+    tool.get(&path).await.is(401);
+    assert_eq!(socket.hear_a("error").await["code"], "revoked");
 }
 
 #[tokio::test]

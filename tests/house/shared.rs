@@ -61,8 +61,17 @@ async fn a_change_through_one_server_reaches_the_boxes_of_the_other_and_one_that
             .say(json!({"type": "ack", "id": command["id"]}))
             .await;
     });
-    // The answer goes to the server that the box is connected to.
-    assert_eq!(answer.status, 202, "{answer:?}");
+    assert_eq!(answer.status, 200, "{answer:?}");
+
+    // Whoever loses a right at one server loses the socket at the other.
+    let eds = ada.invite(&one, &path, "ed@example.org", "viewer").await;
+    let ed = eds.at(&other);
+    let mut ears = ed.socket(Some(&id)).await.expect("a socket");
+    ears.begin().await;
+    let own = ed.get("/me").await.is(200)["user"]["id"].clone();
+    let own = own.as_str().expect("an id");
+    ada.delete(&format!("{path}/members/{own}")).await.is(204);
+    assert_eq!(ears.hear_a("error").await["code"], "revoked");
 
     // Two editors at two servers: nobody's change is lost.
     let tool = Asker::with_token(&other, owner_token(&other, &url));
@@ -92,6 +101,49 @@ async fn a_change_through_one_server_reaches_the_boxes_of_the_other_and_one_that
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn what_a_box_says_at_one_server_is_known_at_another_without_a_page() {
+    let url = Server::shared().database();
+    let (one_folder, other_folder) = (
+        tempfile::tempdir().expect("a folder"),
+        tempfile::tempdir().expect("a folder"),
+    );
+    let media = one_folder.path().join("media");
+    let more = ["--database", &url, "--media", media.to_str().expect("text")];
+    let one = House::on(one_folder.path(), &more);
+    let ada = Asker::first_operator(&one).await;
+    let other = House::on(other_folder.path(), &more);
+    let id = ada.only_house().await;
+    let path = format!("/houses/{id}");
+    let foyer = PaperBox::enrol(&one, &ada, &id, 12).await;
+    // The first server has the house in memory from before the box was there.
+    let reports = format!("{path}/reports");
+    ada.get(&reports).await.is(200);
+    let answer = foyer.ask_for_token(&one).await.is(200);
+    let bearer = answer["token"].as_str().expect("a token");
+    let at_other = Asker::with_token(&other, bearer);
+    let mut socket = at_other.socket(None).await.expect("a socket");
+    socket.begin().await;
+    let state = json!({"state": "playing", "title": "Waves"});
+    socket
+        .say(json!({"type": "reported", "state": state}))
+        .await;
+    loop {
+        let known = ada.get(&reports).await.is(200)["screens"][&foyer.screen].clone();
+        if known["online"] == true && known["state"]["title"] == "Waves" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let commands = format!("{path}/screens/{}/commands", foyer.screen);
+    let (answer, ()) = tokio::join!(ada.post(&commands, json!({"command": "next"})), async {
+        let command = socket.hear_a("command").await;
+        let refused = json!({"type": "ack", "id": command["id"], "error": "nothing plays"});
+        socket.say(refused).await;
+    });
+    assert_eq!(answer.is(409)["detail"], "nothing plays");
 }
 
 fn owner_token(house: &House, url: &str) -> String {

@@ -3,10 +3,14 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Asker, House, PaperBox};
+use crate::{
+    media::upload,
+    support::{Asker, House, PaperBox},
+};
 
 /// What anybody may ask: to come in, and nothing else.
-const OPEN: [&str; 8] = [
+const OPEN: [&str; 9] = [
+    "GET /invitation",
     "POST /sign-in",
     "POST /setup",
     "POST /enrol",
@@ -34,9 +38,20 @@ async fn every_route_is_closed_to_strangers() {
     let house = House::start();
     let ada = Asker::first_operator(&house).await;
     let own = ada.only_house().await;
-    let item = json!({"title": "Secret", "kind": "image", "formats": {}});
-    let made = ada.post(&format!("/houses/{own}/items"), item).await;
-    let item = made.is(201)["id"].as_str().expect("an id").to_owned();
+    let made = upload(
+        &ada,
+        &format!("/houses/{own}/uploads"),
+        "Secret.png",
+        b"a picture",
+    )
+    .await;
+    let item = made["id"].as_str().expect("an id").to_owned();
+    let medium = made["formats"]["source"]["src"].as_str().expect("a src");
+    let medium = medium.rsplit('/').next().expect("a name").to_owned();
+    let token = ada
+        .post("/tokens", json!({"name": "own", "role": "viewer"}))
+        .await;
+    let token = token.is(201)["id"].as_str().expect("an id").to_owned();
     let foyer = PaperBox::enrol(&house, &ada, &own, 1).await;
     // Eve has a house of her own on the same server.
     let second = json!({"name": "Eve's"});
@@ -44,12 +59,14 @@ async fn every_route_is_closed_to_strangers() {
         .as_str()
         .expect("an id")
         .to_owned();
-    let member =
-        json!({"email": "eve@example.org", "role": "owner", "password": "a long password"});
-    ada.post(&format!("/houses/{eves}/members"), member)
-        .await
-        .is(200);
-    let eve = Asker::person(&house, "eve@example.org", "a long password").await;
+    let eve = ada
+        .invite(
+            &house,
+            &format!("/houses/{eves}"),
+            "eve@example.org",
+            "owner",
+        )
+        .await;
     let eves_box = PaperBox::enrol(&house, &ada, &eves, 2)
         .await
         .asker(&house)
@@ -71,7 +88,7 @@ async fn every_route_is_closed_to_strangers() {
                 .replace("{screen}", &foyer.screen)
                 .replace("{group}", "g")
                 .replace("{user}", "u")
-                .replace("{name}", "some.mp4")
+                .replace("{name}", &medium)
                 .replace("{id}", &item);
             let body = Some(example(&name));
             let headers = [("if-match", "*"), ("upload-offset", "0")];
@@ -97,6 +114,20 @@ async fn every_route_is_closed_to_strangers() {
         .await
         .is(200);
 
+    let known = format!("//wallmuse/ws/s3_get_file/{medium}?version=1");
+    Asker::nobody(&house).get(&known).await.is(401);
+    for stranger in [&eve, &eves_box] {
+        stranger.get(&known).await.is(404);
+    }
+    assert_eq!(ada.get(&known).await.bytes, b"a picture");
+    eve.delete(&format!("/tokens/{token}")).await.is(404);
+    assert!(
+        !eve.get("/tokens")
+            .await
+            .is(200)
+            .to_string()
+            .contains(&token)
+    );
     let houses = eve.get("/houses").await.is(200);
     assert!(!houses.to_string().contains(&own), "{houses}");
     assert!(

@@ -319,3 +319,21 @@ pub async fn a_challenge_is_taken_once(store: Arc<dyn Store>) {
     assert_eq!(store.take_challenge("late", NOW).await.unwrap(), None);
     assert_eq!(store.take_challenge("unknown", NOW).await.unwrap(), None);
 }
+
+pub async fn a_box_is_let_in_again_without_a_change(store: Arc<dyn Store>) {
+    with_house(&store, "h1").await;
+    with_box(&store, "e1", "h1", "s1", 1).await;
+    let again = Enrolment {
+        device_key: "key-e1".to_owned(),
+        ..enrolment("e2")
+    };
+    with_enrolment(&store, &again).await;
+    let nothing = change(2, vec![]);
+    store
+        .approve_enrolment("e2", "h1", "s1", NOW + 1, 2, &nothing)
+        .await
+        .unwrap();
+    assert_eq!(store.load("h1").await.unwrap().unwrap().rev, 2);
+    let device = store.device_by_key("key-e1").await.unwrap().unwrap();
+    assert_eq!((device.screen.as_str(), device.approved), ("s1", NOW + 1));
+}

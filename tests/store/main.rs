@@ -61,7 +61,9 @@ contract! {
         sessions_end,
         api_tokens_are_revoked_and_go_with_their_user,
         a_set_up_link_is_good_once,
-        a_newer_set_up_link_replaces_the_one_before;
+        a_newer_set_up_link_replaces_the_one_before,
+        an_invitation_makes_a_member_once,
+        a_loss_of_rights_is_heard;
     devices:
         a_box_is_approved_with_its_screen,
         an_enrolment_that_has_not_revealed_is_not_approved,
@@ -71,6 +73,7 @@ contract! {
         codes_are_unique_while_open,
         a_box_is_one_screen,
         a_screen_gets_another_box,
+        a_box_is_let_in_again_without_a_change,
         a_revoked_box_is_shut_out,
         a_challenge_is_taken_once;
     media:
@@ -80,6 +83,7 @@ contract! {
     reports:
         the_newest_report_is_kept,
         a_report_of_no_house_is_left_out,
+        a_report_of_a_box_that_was_put_out_is_left_out,
         silent_screens_are_claimed_once,
         plays_are_stored_once,
         plays_are_read_in_pages,

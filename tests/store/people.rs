@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use musebox::db::{ApiToken, HouseOf, Role, Session, SetupLink, Store, StoreError, User};
+use musebox::db::{
+    ApiToken, HouseOf, Invitation, News, Role, Session, SetupLink, Store, StoreError, User,
+};
 use serde_json::json;
 
 use crate::samples::{NOW, new_house, user, with_house, with_user};
@@ -257,4 +259,91 @@ pub async fn a_newer_set_up_link_replaces_the_one_before(store: Arc<dyn Store>) 
     }
     assert!(!store.setup_link_is_good("first", NOW).await.unwrap());
     assert!(store.setup_link_is_good("second", NOW).await.unwrap());
+}
+
+fn invitation(token: &str, email: &str, role: Role) -> Invitation {
+    Invitation {
+        token_hash: token.to_owned(),
+        house: "h1".to_owned(),
+        email: email.to_owned(),
+        role,
+        expires: NOW + 100,
+    }
+}
+
+pub async fn an_invitation_makes_a_member_once(store: Arc<dyn Store>) {
+    with_house(&store, "h1").await;
+    let nowhere = Invitation {
+        house: "h9".to_owned(),
+        ..invitation("x", "x@example.org", Role::Viewer)
+    };
+    let nowhere = store.create_invitation(&nowhere).await;
+    assert!(matches!(nowhere, Err(StoreError::NotFound { .. })));
+
+    // A newer one to the same address, whatever the case of its letters, is the one that counts.
+    let first = invitation("first", "U1@example.org", Role::Owner);
+    store.create_invitation(&first).await.unwrap();
+    let newer = invitation("newer", "u1@Example.org", Role::Editor);
+    store.create_invitation(&newer).await.unwrap();
+    assert_eq!(store.invitation("first", NOW).await.unwrap(), None);
+    assert_eq!(store.invitation("newer", NOW).await.unwrap(), Some(newer));
+    assert_eq!(store.invitation("newer", NOW + 100).await.unwrap(), None);
+
+    // Nobody has the address: what goes wrong leaves the link as good as before.
+    let nobody = store.accept_invitation("newer", NOW, None).await;
+    assert!(
+        matches!(nobody, Err(StoreError::NotFound { .. })),
+        "{nobody:?}"
+    );
+    let late = store
+        .accept_invitation("newer", NOW + 100, Some(&user("u1")))
+        .await;
+    assert!(matches!(late, Err(StoreError::Conflict)), "{late:?}");
+    assert_eq!(store.users().await.unwrap(), []);
+    let come = |user| {
+        let store = Arc::clone(&store);
+        async move { store.accept_invitation("newer", NOW, Some(&user)).await }
+    };
+    // The link is used twice at once.
+    let (one, other) = tokio::join!(come(user("u1")), come(user("u1")));
+    assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
+    assert_eq!(store.role("u1", "h1").await.unwrap(), Some(Role::Editor));
+    assert_eq!(store.invitation("newer", NOW).await.unwrap(), None);
+
+    // A member stays what they are, and somebody known needs no new account.
+    let less = invitation("less", "u1@example.org", Role::Viewer);
+    store.create_invitation(&less).await.unwrap();
+    store.accept_invitation("less", NOW, None).await.unwrap();
+    assert_eq!(store.role("u1", "h1").await.unwrap(), Some(Role::Editor));
+
+    let old = invitation("old", "u2@example.org", Role::Viewer);
+    store.create_invitation(&old).await.unwrap();
+    store.prune(NOW + 100).await.unwrap();
+    assert_eq!(store.invitation("old", NOW).await.unwrap(), None);
+}
+
+pub async fn a_loss_of_rights_is_heard(store: Arc<dyn Store>) {
+    with_house(&store, "h1").await;
+    with_user(&store, "u1").await;
+    store.set_member("u1", "h1", Role::Viewer).await.unwrap();
+    let session = Session {
+        token_hash: "cookie".to_owned(),
+        user: "u1".to_owned(),
+        csrf: "csrf".to_owned(),
+        made: NOW,
+        expires: NOW + 1,
+    };
+    store.create_session(&session).await.unwrap();
+    let mut news = store.listen();
+    let mut heard = async || {
+        while news.recv().await.expect("news") != News::People {}
+    };
+    store.set_member("u1", "h1", Role::Editor).await.unwrap();
+    heard().await;
+    store.delete_session("cookie").await.unwrap();
+    heard().await;
+    store.delete_sessions_of("u1").await.unwrap();
+    heard().await;
+    store.remove_member("u1", "h1").await.unwrap();
+    heard().await;
 }

@@ -63,6 +63,7 @@ async fn reports_are_told_in_their_own_server_only() {
     let url = Server::shared().database();
     let (one, other) = (open(&url).await, open(&url).await);
     with_house(&one, "h1").await;
+    with_box(&one, "e1", "h1", "s1", 1).await;
     let (mut own, mut news) = (one.listen(), other.listen());
     let report = ReportRow {
         screen: "s1".to_owned(),
@@ -72,7 +73,7 @@ async fn reports_are_told_in_their_own_server_only() {
         online: true,
     };
     one.report(&[report]).await.unwrap();
-    one.commit("h1", 1, &change(2, vec![])).await.unwrap();
+    one.commit("h1", 2, &change(3, vec![])).await.unwrap();
     let reported = News::Reported {
         house: "h1".to_owned(),
     };
@@ -80,7 +81,7 @@ async fn reports_are_told_in_their_own_server_only() {
     loop {
         match next(&mut news).await {
             told if told == reported => panic!("it was told elsewhere"),
-            told if told == house(2) => break,
+            told if told == house(3) => break,
             _ => {}
         }
     }

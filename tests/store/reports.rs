@@ -8,7 +8,7 @@ use musebox::db::{
 };
 use serde_json::{Value, json};
 
-use crate::samples::{NOW, enrolment, with_house, with_user};
+use crate::samples::{NOW, enrolment, with_box, with_house, with_user};
 
 fn report(screen: &str, state: Option<Value>, seen: i64, online: bool) -> ReportRow {
     ReportRow {
@@ -43,8 +43,16 @@ fn all(limit: i64) -> PlayFilter {
     }
 }
 
+/// A house with the boxes of these screens.
+async fn with_screens(store: &Arc<dyn Store>, screens: &[&str]) {
+    with_house(store, "h1").await;
+    for (rev, screen) in (1..).zip(screens) {
+        with_box(store, &format!("e-{screen}"), "h1", screen, rev).await;
+    }
+}
+
 pub async fn the_newest_report_is_kept(store: Arc<dyn Store>) {
-    with_house(&store, "h1").await;
+    with_screens(&store, &["s1", "s2", "s3"]).await;
     let playing = Some(json!({"state": "playing"}));
     store.report(&[]).await.unwrap();
     let batch = [
@@ -80,7 +88,7 @@ pub async fn the_newest_report_is_kept(store: Arc<dyn Store>) {
 }
 
 pub async fn a_report_of_no_house_is_left_out(store: Arc<dyn Store>) {
-    with_house(&store, "h1").await;
+    with_screens(&store, &["s1"]).await;
     let nowhere = ReportRow {
         house: "h9".to_owned(),
         ..report("s9", Some(json!({})), NOW, true)
@@ -91,8 +99,46 @@ pub async fn a_report_of_no_house_is_left_out(store: Arc<dyn Store>) {
     assert_eq!(store.reports("h9").await.unwrap(), []);
 }
 
+pub async fn a_report_of_a_box_that_was_put_out_is_left_out(store: Arc<dyn Store>) {
+    with_screens(&store, &["s1", "s2"]).await;
+    with_house(&store, "h2").await;
+    let strange = ReportRow {
+        house: "h2".to_owned(),
+        ..report("s1", Some(json!({})), NOW, true)
+    };
+    let unknown = report("s9", Some(json!({})), NOW, true);
+    let known = report("s2", Some(json!({})), NOW, true);
+    store
+        .report(&[strange, unknown, known.clone()])
+        .await
+        .unwrap();
+    assert_eq!(store.reports("h2").await.unwrap(), []);
+    assert_eq!(
+        store.reports("h1").await.unwrap(),
+        std::slice::from_ref(&known)
+    );
+    let online = report("s1", Some(json!({})), NOW, true);
+    store.report(&[online]).await.unwrap();
+    assert_eq!(store.reports("h1").await.unwrap().len(), 2);
+    store.revoke_device("s1", NOW + 1).await.unwrap();
+    // Its connection ends after its right to be here, and says so.
+    let leaving = report("s1", None, NOW + 2, false);
+    store.report(&[leaving]).await.unwrap();
+    assert_eq!(
+        store.reports("h1").await.unwrap(),
+        std::slice::from_ref(&known)
+    );
+    let silent = store.claim_silent("h1", NOW + 100_000).await.unwrap();
+    assert_eq!(silent, [known]);
+    // Another box of the same screen is heard again.
+    with_box(&store, "e9", "h1", "s1", 3).await;
+    let back = report("s1", Some(json!({})), NOW + 3, true);
+    store.report(std::slice::from_ref(&back)).await.unwrap();
+    assert!(store.reports("h1").await.unwrap().contains(&back));
+}
+
 pub async fn silent_screens_are_claimed_once(store: Arc<dyn Store>) {
-    with_house(&store, "h1").await;
+    with_screens(&store, &["s1", "s2"]).await;
     let batch = [
         report("s1", Some(json!({})), NOW, true),
         report("s2", Some(json!({})), NOW + 100, true),

@@ -79,6 +79,14 @@ pub struct Enrolment {
     pub spki: Option<String>,
 }
 
+/// A picture that a box has sent.
+#[derive(Clone)]
+pub struct Picture {
+    /// What stood after the question mark.
+    pub query: String,
+    pub jpeg: Vec<u8>,
+}
+
 /// What a house knows and has heard.
 #[derive(Default)]
 pub struct Known {
@@ -93,7 +101,7 @@ pub struct Known {
     pub states: Vec<Value>,
     pub plays: Vec<Value>,
     pub acks: Vec<Value>,
-    pub pictures: Vec<Vec<u8>>,
+    pub pictures: Vec<Picture>,
     pub media: HashMap<String, Vec<u8>>,
     /// The next answers with media end after so many bytes each.
     pub cuts: Vec<usize>,
@@ -114,7 +122,7 @@ enum Out {
 #[derive(Clone)]
 pub struct FakeHouse {
     pub address: SocketAddr,
-    key: SigningKey,
+    key: Arc<Mutex<SigningKey>>,
     known: Arc<Mutex<Known>>,
     tls: bool,
 }
@@ -124,7 +132,7 @@ impl FakeHouse {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let house = Self {
             address: listener.local_addr().expect("an address"),
-            key: SigningKey::from_bytes(&[42; 32]),
+            key: Arc::new(Mutex::new(SigningKey::from_bytes(&[42; 32]))),
             tls: matches!(wire, Wire::Tls(_)),
             known: Arc::new(Mutex::new(Known {
                 documents: vec![json!({"house": {"id": "h1", "rev": 1, "name": "Gallery"}})],
@@ -172,6 +180,16 @@ impl FakeHouse {
         self.known().wire = Some(wire);
     }
 
+    /// Signs with another key from now on, as a house does that was set up anew; lets nobody in by an old token.
+    pub fn rekey(&self, seed: u8) {
+        *self.key.lock().expect("no fault within") = SigningKey::from_bytes(&[seed; 32]);
+        self.known().tokens.clear();
+    }
+
+    fn key(&self) -> SigningKey {
+        self.key.lock().expect("no fault within").clone()
+    }
+
     /// Says yes or no to the newest box that wants to be paired.
     pub fn decide(&self, status: &'static str) {
         let mut known = self.known();
@@ -201,6 +219,11 @@ impl FakeHouse {
             let _ = socket.send(Out::Text(error.to_string()));
             let _ = socket.send(Out::Close(4004));
         }
+    }
+
+    /// The revision of the document that holds.
+    pub fn rev(&self) -> usize {
+        self.known().documents.len()
     }
 
     /// Changes the document, and tells all boxes.
@@ -352,10 +375,20 @@ impl FakeHouse {
             }
             ("POST", ["api", "v1", "devices", "token"]) => self.token(&mut known, &request.json()),
             ("GET", ["api", "v1", "media", name]) => media(&mut known, name, request),
+            ("GET", ["api", "v1", "media", name, "link"]) => {
+                let link = format!("/api/v1/media/{name}?sig=good");
+                match known.device(request) {
+                    Some(_) => Answer::json(200, json!({"url": link})),
+                    None => Answer::json(401, json!({"title": "sign in"})),
+                }
+            }
             ("PUT", ["api", "v1", "screens", _, "picture"]) => {
                 assert_eq!(request.header("content-type"), Some("image/jpeg"));
                 known.device(request).expect("a box");
-                known.pictures.push(request.body.clone());
+                known.pictures.push(Picture {
+                    query: request.query.clone(),
+                    jpeg: request.body.clone(),
+                });
                 Answer::json(204, json!({}))
             }
             _ => Answer::json(404, json!({"title": request.path})),
@@ -382,7 +415,7 @@ impl FakeHouse {
             "id": format!("e{number}"),
             "code": code,
             "secret": format!("secret {number}"),
-            "server_key": hex(self.key.verifying_key().as_bytes()),
+            "server_key": hex(self.key().verifying_key().as_bytes()),
             "server_nonce": hex(&server_nonce),
             "expires_in": 600,
         });
@@ -394,7 +427,7 @@ impl FakeHouse {
         assert_eq!(body["secret"], enrolment.secret);
         let box_nonce: [u8; 32] = unhex(&body["box_nonce"]);
         assert_eq!(hex(&enrol::commitment(&box_nonce)), enrolment.commit);
-        let server_key = self.key.verifying_key().to_bytes();
+        let server_key = self.key().verifying_key().to_bytes();
         let seen = enrolment.spki.as_ref().map(|spki| unhex(&json!(spki)));
         let pairing = enrol::Pairing {
             device_key: &enrolment.device_key,
@@ -428,7 +461,7 @@ impl FakeHouse {
             .expect("a good signature");
         let token = format!("token {}", known.tokens.len());
         known.tokens.insert(token.clone(), device);
-        let proof = self.key.sign(&enrol::house_proof(&box_nonce, &nonce));
+        let proof = self.key().sign(&enrol::house_proof(&box_nonce, &nonce));
         let answer = json!({
             "token": token,
             "expires_in": 900,
@@ -505,7 +538,8 @@ impl Known {
 }
 
 fn media(known: &mut Known, name: &str, request: &Request) -> Answer {
-    if known.device(request).is_none() {
+    // A link is enough, and the token stays at home.
+    if request.query != "sig=good" || request.header("authorization").is_some() {
         return Answer::json(401, json!({"title": "sign in"}));
     }
     let header = |name: &str| request.header(name).map(str::to_owned);
@@ -565,6 +599,7 @@ impl Answer {
 struct Request {
     method: String,
     path: String,
+    query: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
 }
@@ -583,14 +618,16 @@ impl Request {
         let mut lines = head.lines();
         let mut words = lines.next().unwrap_or_default().split(' ');
         let mut word = || words.next().unwrap_or_default().to_owned();
-        let (method, path) = (word(), word());
+        let (method, target) = (word(), word());
+        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
         let headers = lines
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
         let mut request = Self {
             method,
-            path: path.split('?').next().unwrap_or_default().to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
             headers,
             body: Vec::new(),
         };

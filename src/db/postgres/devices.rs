@@ -277,7 +277,10 @@ impl Devices for Postgres {
         .map_err(|error| StoreError::from(error).or_not_found("house"))?
         .ok_or(StoreError::Conflict)?;
         // First, so that a change that lost its race is told apart from a box that is in already.
-        write_change(&mut tx, house, base_rev, change).await?;
+        // A box that is paired again may change nothing in its house.
+        if change.rev != base_rev {
+            write_change(&mut tx, house, base_rev, change).await?;
+        }
         let before: bool = sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM devices WHERE screen = $1 AND revoked IS NULL)",
         )

@@ -28,10 +28,23 @@ use crate::db::{
     schema::{self, Step},
 };
 
-const STEPS: &[Step] = &[(1, "first", include_str!("migrations/0001_first.sql"))];
+const STEPS: &[Step] = &[
+    (1, "first", include_str!("migrations/0001_first.sql")),
+    (
+        2,
+        "invitations",
+        include_str!("migrations/0002_invitations.sql"),
+    ),
+];
 
 const CONNECTIONS: u32 = 16;
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest that a statement may take, and that a transaction may wait for its next one: nothing here is long, so
+/// what is has met a fault, and would hold up everybody behind it. Steps of the schema have no limit.
+const LIMITS: [(&str, &str); 2] = [
+    ("statement_timeout", "30s"),
+    ("idle_in_transaction_session_timeout", "30s"),
+];
 
 /// A [`Store`] in a database of PostgreSQL.
 struct Postgres {
@@ -44,16 +57,23 @@ struct Postgres {
 pub(crate) async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
     let options: PgConnectOptions = url.parse()?;
     let options = options.application_name("musebox-house");
+    let unhurried = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(PATIENCE)
+        .connect_with(options.clone())
+        .await?;
+    schema::refuse_newer(STEPS, newest_step(&unhurried).await?)?;
+    schema::migrator(STEPS)
+        .run(&unhurried)
+        .await
+        .map_err(StoreError::Migration)?;
+    unhurried.close().await;
+    let options = options.options(LIMITS);
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(PATIENCE)
         .connect_with(options.clone())
         .await?;
-    schema::refuse_newer(STEPS, newest_step(&pool).await?)?;
-    schema::migrator(STEPS)
-        .run(&pool)
-        .await
-        .map_err(StoreError::Migration)?;
     sqlx::query("INSERT INTO meta (only_row, epoch) VALUES (1, $1) ON CONFLICT DO NOTHING")
         .bind(schema::random_epoch()?)
         .execute(&pool)
@@ -164,6 +184,7 @@ impl Upkeep for Postgres {
         for statement in [
             "DELETE FROM sessions WHERE expires <= $1",
             "DELETE FROM setup_links WHERE expires <= $1",
+            "DELETE FROM invitations WHERE expires <= $1",
             "DELETE FROM device_tokens WHERE expires <= $1",
             "DELETE FROM challenges WHERE expires <= $1",
             "UPDATE enrolments SET status = 'expired' WHERE status = 'open' AND expires <= $1",

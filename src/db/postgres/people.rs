@@ -5,8 +5,8 @@ use sqlx::PgConnection;
 
 use super::{Postgres, announce, houses::insert_house};
 use crate::db::{
-    ApiToken, HouseOf, Member, NewHouse, News, People, Role, Session, SetupLink, StoreError, User,
-    rows,
+    ApiToken, HouseOf, Invitation, Member, NewHouse, News, People, Role, Session, SetupLink,
+    StoreError, User, rows,
 };
 
 const NO_USER: StoreError = StoreError::NotFound { what: "user" };
@@ -82,6 +82,7 @@ impl People for Postgres {
             .execute(&mut *tx)
             .await?;
         some(done.rows_affected(), NO_USER)?;
+        announce(&mut tx, &News::People).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -111,6 +112,7 @@ impl People for Postgres {
         .execute(&mut *tx)
         .await
         .map_err(|error| StoreError::from(error).or_not_found("user or house"))?;
+        announce(&mut tx, &News::People).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -124,6 +126,7 @@ impl People for Postgres {
             .execute(&mut *tx)
             .await?;
         some(done.rows_affected(), NO_MEMBER)?;
+        announce(&mut tx, &News::People).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -191,18 +194,24 @@ impl People for Postgres {
     }
 
     async fn delete_session(&self, token_hash: &str) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
         sqlx::query("DELETE FROM sessions WHERE token_hash = $1")
             .bind(token_hash)
-            .execute(&self.pool)
+            .execute(&mut *tx)
             .await?;
+        announce(&mut tx, &News::People).await?;
+        tx.commit().await?;
         Ok(())
     }
 
     async fn delete_sessions_of(&self, user: &str) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
         sqlx::query("DELETE FROM sessions WHERE member = $1")
             .bind(user)
-            .execute(&self.pool)
+            .execute(&mut *tx)
             .await?;
+        announce(&mut tx, &News::People).await?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -274,13 +283,96 @@ impl People for Postgres {
     }
 
     async fn revoke_api_token(&self, id: &str, at: i64) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
         let done =
             sqlx::query("UPDATE api_tokens SET revoked = $2 WHERE id = $1 AND revoked IS NULL")
                 .bind(id)
                 .bind(at)
-                .execute(&self.pool)
+                .execute(&mut *tx)
                 .await?;
         some(done.rows_affected(), NO_TOKEN)?;
+        announce(&mut tx, &News::People).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn create_invitation(&self, invitation: &Invitation) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        sqlx::query("DELETE FROM invitations WHERE house = $1 AND email_key = $2")
+            .bind(&invitation.house)
+            .bind(rows::email_key(&invitation.email))
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query(
+            "INSERT INTO invitations (token_hash, house, email, email_key, role, expires)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(&invitation.token_hash)
+        .bind(&invitation.house)
+        .bind(&invitation.email)
+        .bind(rows::email_key(&invitation.email))
+        .bind(invitation.role.as_str())
+        .bind(invitation.expires)
+        .execute(&mut *tx)
+        .await
+        .map_err(|error| {
+            StoreError::from(error)
+                .or_taken("invitation")
+                .or_not_found("house")
+        })?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn invitation(
+        &self,
+        token_hash: &str,
+        now: i64,
+    ) -> Result<Option<Invitation>, StoreError> {
+        let invitation: Option<rows::InvitationRow> = sqlx::query_as(
+            "SELECT token_hash, house, email, role, expires FROM invitations
+             WHERE token_hash = $1 AND expires > $2",
+        )
+        .bind(token_hash)
+        .bind(now)
+        .fetch_optional(&self.pool)
+        .await?;
+        invitation.map(rows::invitation).transpose()
+    }
+
+    async fn accept_invitation(
+        &self,
+        token_hash: &str,
+        now: i64,
+        newcomer: Option<&User>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let accepted: Option<(String, String, String)> = sqlx::query_as(
+            "DELETE FROM invitations WHERE token_hash = $1 AND expires > $2
+             RETURNING house, email_key, role",
+        )
+        .bind(token_hash)
+        .bind(now)
+        .fetch_optional(&mut *tx)
+        .await?;
+        let (house, email_key, role) = accepted.ok_or(StoreError::Conflict)?;
+        if let Some(user) = newcomer {
+            insert_user(&mut tx, user).await?;
+        }
+        // A member stays what they are.
+        let done = sqlx::query(
+            "INSERT INTO memberships (member, house, role)
+             SELECT id, $2::TEXT, $3::TEXT FROM users WHERE email_key = $1
+             ON CONFLICT (member, house) DO UPDATE SET role = memberships.role",
+        )
+        .bind(email_key)
+        .bind(house)
+        .bind(role)
+        .execute(&mut *tx)
+        .await?;
+        some(done.rows_affected(), NO_USER)?;
+        announce(&mut tx, &News::People).await?;
+        tx.commit().await?;
         Ok(())
     }
 

@@ -26,7 +26,9 @@ impl Reports for Postgres {
         sqlx::query(
             "INSERT INTO reports (screen, house, state, seen, online)
              SELECT batch.* FROM unnest($1::TEXT[], $2::TEXT[], $3::TEXT[], $4::BIGINT[], $5::BOOLEAN[])
-             AS batch (screen, house, state, seen, online) JOIN houses ON houses.id = batch.house
+             AS batch (screen, house, state, seen, online)
+             JOIN devices ON devices.screen = batch.screen AND devices.house = batch.house
+             AND devices.revoked IS NULL
              ON CONFLICT (screen) DO UPDATE SET house = excluded.house,
              state = coalesce(excluded.state, reports.state), seen = excluded.seen,
              online = excluded.online, alerted = reports.alerted AND NOT excluded.online
@@ -73,8 +75,11 @@ impl Reports for Postgres {
         house: &str,
         seen_before: i64,
     ) -> Result<Vec<ReportRow>, StoreError> {
+        // A report that was under way while its box was put out may have been written after all.
         let mut silent: Vec<rows::ReportTuple> = sqlx::query_as(
             "UPDATE reports SET alerted = TRUE WHERE house = $1 AND seen < $2 AND NOT alerted
+             AND EXISTS (SELECT 1 FROM devices WHERE devices.screen = reports.screen
+             AND devices.revoked IS NULL)
              RETURNING screen, house, state, seen, online",
         )
         .bind(house)
@@ -186,6 +191,16 @@ impl Reports for Postgres {
         .fetch_all(&self.pool)
         .await?;
         rows::commands(taken, since)
+    }
+
+    async fn answer_command(&self, id: &str, error: Option<String>) -> Result<(), StoreError> {
+        // News are short.
+        let error = error.map(|error| error.chars().take(1000).collect());
+        let id = id.to_owned();
+        let mut tx = self.begin().await?;
+        announce(&mut tx, &News::Answered { id, error }).await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     async fn alerts(&self, house: &str) -> Result<Option<Value>, StoreError> {

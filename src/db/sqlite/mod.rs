@@ -33,7 +33,14 @@ use super::{
 
 pub(super) use self::files::restore;
 
-const STEPS: &[Step] = &[(1, "first", include_str!("migrations/0001_first.sql"))];
+const STEPS: &[Step] = &[
+    (1, "first", include_str!("migrations/0001_first.sql")),
+    (
+        2,
+        "invitations",
+        include_str!("migrations/0002_invitations.sql"),
+    ),
+];
 
 /// "muse", as a file of ours says it is (SQLite, "Database File Format", 1.3.15).
 const APPLICATION: i64 = 0x6d75_7365;
@@ -209,6 +216,7 @@ impl Upkeep for Sqlite {
         for statement in [
             "DELETE FROM sessions WHERE expires <= $1",
             "DELETE FROM setup_links WHERE expires <= $1",
+            "DELETE FROM invitations WHERE expires <= $1",
             "DELETE FROM device_tokens WHERE expires <= $1",
             "DELETE FROM challenges WHERE expires <= $1",
             "UPDATE enrolments SET status = 'expired' WHERE status = 'open' AND expires <= $1",

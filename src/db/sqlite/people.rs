@@ -5,8 +5,8 @@ use sqlx::SqliteConnection;
 
 use super::{
     super::{
-        ApiToken, HouseOf, Member, NewHouse, News, People, Role, Session, SetupLink, StoreError,
-        User, rows,
+        ApiToken, HouseOf, Invitation, Member, NewHouse, News, People, Role, Session, SetupLink,
+        StoreError, User, rows,
     },
     Sqlite,
     houses::insert_house,
@@ -88,6 +88,7 @@ impl People for Sqlite {
             .await?;
         some(done.rows_affected(), NO_USER)?;
         tx.commit().await?;
+        self.tell(News::People);
         Ok(())
     }
 
@@ -117,6 +118,7 @@ impl People for Sqlite {
         .await
         .map_err(|error| StoreError::from(error).or_not_found("user or house"))?;
         tx.commit().await?;
+        self.tell(News::People);
         Ok(())
     }
 
@@ -130,6 +132,7 @@ impl People for Sqlite {
             .await?;
         some(done.rows_affected(), NO_MEMBER)?;
         tx.commit().await?;
+        self.tell(News::People);
         Ok(())
     }
 
@@ -206,6 +209,7 @@ impl People for Sqlite {
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
+        self.tell(News::People);
         Ok(())
     }
 
@@ -216,6 +220,7 @@ impl People for Sqlite {
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
+        self.tell(News::People);
         Ok(())
     }
 
@@ -300,6 +305,87 @@ impl People for Sqlite {
                 .await?;
         some(done.rows_affected(), NO_TOKEN)?;
         tx.commit().await?;
+        self.tell(News::People);
+        Ok(())
+    }
+
+    async fn create_invitation(&self, invitation: &Invitation) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        sqlx::query("DELETE FROM invitations WHERE house = $1 AND email_key = $2")
+            .bind(&invitation.house)
+            .bind(rows::email_key(&invitation.email))
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query(
+            "INSERT INTO invitations (token_hash, house, email, email_key, role, expires)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(&invitation.token_hash)
+        .bind(&invitation.house)
+        .bind(&invitation.email)
+        .bind(rows::email_key(&invitation.email))
+        .bind(invitation.role.as_str())
+        .bind(invitation.expires)
+        .execute(&mut *tx)
+        .await
+        .map_err(|error| {
+            StoreError::from(error)
+                .or_taken("invitation")
+                .or_not_found("house")
+        })?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn invitation(
+        &self,
+        token_hash: &str,
+        now: i64,
+    ) -> Result<Option<Invitation>, StoreError> {
+        let invitation: Option<rows::InvitationRow> = sqlx::query_as(
+            "SELECT token_hash, house, email, role, expires FROM invitations
+             WHERE token_hash = $1 AND expires > $2",
+        )
+        .bind(token_hash)
+        .bind(now)
+        .fetch_optional(&self.readers)
+        .await?;
+        invitation.map(rows::invitation).transpose()
+    }
+
+    async fn accept_invitation(
+        &self,
+        token_hash: &str,
+        now: i64,
+        newcomer: Option<&User>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let accepted: Option<(String, String, String)> = sqlx::query_as(
+            "DELETE FROM invitations WHERE token_hash = $1 AND expires > $2
+             RETURNING house, email_key, role",
+        )
+        .bind(token_hash)
+        .bind(now)
+        .fetch_optional(&mut *tx)
+        .await?;
+        let (house, email_key, role) = accepted.ok_or(StoreError::Conflict)?;
+        if let Some(user) = newcomer {
+            insert_user(&mut tx, user).await?;
+        }
+        // A member stays what they are.
+        let done = sqlx::query(
+            "INSERT INTO memberships (member, house, role)
+             SELECT id, $2, $3 FROM users WHERE email_key = $1
+             ON CONFLICT (member, house) DO UPDATE SET role = memberships.role",
+        )
+        .bind(email_key)
+        .bind(house)
+        .bind(role)
+        .execute(&mut *tx)
+        .await?;
+        some(done.rows_affected(), NO_USER)?;
+        tx.commit().await?;
+        self.tell(News::People);
         Ok(())
     }
 

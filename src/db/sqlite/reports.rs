@@ -20,7 +20,8 @@ impl Reports for Sqlite {
         for row in &newest {
             sqlx::query(
                 "INSERT INTO reports (screen, house, state, seen, online)
-                 SELECT $1, $2, $3, $4, $5 WHERE EXISTS (SELECT 1 FROM houses WHERE id = $2)
+                 SELECT $1, $2, $3, $4, $5 WHERE EXISTS (SELECT 1 FROM devices
+                 WHERE screen = $1 AND house = $2 AND revoked IS NULL)
                  ON CONFLICT (screen) DO UPDATE SET house = excluded.house,
                  state = coalesce(excluded.state, reports.state), seen = excluded.seen,
                  online = excluded.online, alerted = reports.alerted AND NOT excluded.online
@@ -175,6 +176,12 @@ impl Reports for Sqlite {
         .await?;
         tx.commit().await?;
         rows::commands(taken, since)
+    }
+
+    async fn answer_command(&self, id: &str, error: Option<String>) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        self.tell(News::Answered { id, error });
+        Ok(())
     }
 
     async fn alerts(&self, house: &str) -> Result<Option<Value>, StoreError> {

@@ -14,7 +14,9 @@ pub use self::{
     devices::{Challenge, Device, DeviceToken, Devices, Enrolment, EnrolmentStatus, UnknownStatus},
     houses::{Change, ChangeRow, Houses, KEPT_CHANGES, NewHouse, Resource, Stored, Write},
     media::{MediaFile, MediaFiles, Upload},
-    people::{ApiToken, HouseOf, Member, People, Role, Session, SetupLink, UnknownRole, User},
+    people::{
+        ApiToken, HouseOf, Invitation, Member, People, Role, Session, SetupLink, UnknownRole, User,
+    },
     reports::{CommandRow, PlayCursor, PlayFilter, PlayRow, ReportRow, Reports},
     upkeep::Upkeep,
 };

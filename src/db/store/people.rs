@@ -154,6 +154,21 @@ pub struct SetupLink {
     pub expires: i64,
 }
 
+/// Somebody may become a member of a house.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invitation {
+    /// The hash of the link's token.
+    pub token_hash: String,
+    /// The house.
+    pub house: String,
+    /// The address of whom it is for.
+    pub email: String,
+    /// What they may do there.
+    pub role: Role,
+    /// Until when it is good.
+    pub expires: i64,
+}
+
 /// Users and what they come in with.
 #[async_trait]
 pub trait People: Send + Sync + 'static {
@@ -246,6 +261,32 @@ pub trait People: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::NotFound`], also if it is revoked already.
     async fn revoke_api_token(&self, id: &str, at: i64) -> Result<(), StoreError>;
+
+    /// Keeps an invitation; one of before to the same address is worthless from now on.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no such house; [`StoreError::Taken`] for the token.
+    async fn create_invitation(&self, invitation: &Invitation) -> Result<(), StoreError>;
+
+    /// The invitation with this token, if it is good.
+    async fn invitation(
+        &self,
+        token_hash: &str,
+        now: i64,
+    ) -> Result<Option<Invitation>, StoreError>;
+
+    /// Uses an invitation up: its address's user, who is added first if they are new, becomes a member, in one
+    /// transaction. A member stays what they are.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the invitation is not good; [`StoreError::NotFound`] if nobody has its address;
+    /// those of [`create_user`](Self::create_user), after which the invitation still is good.
+    async fn accept_invitation(
+        &self,
+        token_hash: &str,
+        now: i64,
+        newcomer: Option<&User>,
+    ) -> Result<(), StoreError>;
 
     /// Keeps a set-up link; those from before are worthless from now on.
     async fn create_setup_link(&self, link: &SetupLink) -> Result<(), StoreError>;

@@ -85,8 +85,9 @@ pub struct CommandRow {
 /// Reports, play log, commands and alerts.
 #[async_trait]
 pub trait Reports: Send + Sync + 'static {
-    /// Keeps what screens last said, all in one transaction. Rows of houses that are gone, and rows older than what is
-    /// stored, are left out. Told as [`News::Reported`](super::super::News) in this process.
+    /// Keeps what screens last said, all in one transaction. Rows of screens that have no box in that house, as when it was
+    /// put out, and rows older than what is stored, are left out. Told as [`News::Reported`](super::super::News) in this
+    /// process.
     async fn report(&self, batch: &[ReportRow]) -> Result<(), StoreError>;
 
     /// What the screens of a house last said, by screen.
@@ -96,8 +97,8 @@ pub trait Reports: Send + Sync + 'static {
     /// say so. The answer is which: (house, screen).
     async fn mark_offline(&self, seen_before: i64) -> Result<Vec<(String, String)>, StoreError>;
 
-    /// The screens of a house that were last heard before then and that nobody was told of since. Each is in one answer
-    /// only, however many servers ask, until it is heard again.
+    /// The screens of a house that have a box, were last heard before then, and that nobody was told of since. Each is in one
+    /// answer only, however many servers ask, until it is heard again.
     async fn claim_silent(
         &self,
         house: &str,
@@ -124,6 +125,9 @@ pub trait Reports: Send + Sync + 'static {
     /// Takes the commands that wait for a screen, oldest first. Those given before `since` are dropped: who comes back
     /// after an hour is not to do what was meant for then.
     async fn take_commands(&self, screen: &str, since: i64) -> Result<Vec<CommandRow>, StoreError>;
+
+    /// Tells every server that a box has answered a command; nothing is kept.
+    async fn answer_command(&self, id: &str, error: Option<String>) -> Result<(), StoreError>;
 
     /// Who is to hear of a house's silent screens; the caller's document.
     async fn alerts(&self, house: &str) -> Result<Option<Value>, StoreError>;

@@ -79,6 +79,17 @@ impl HouseUrl {
         url.strip_prefix(self.as_str())
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']))
     }
+
+    /// The name of a medium of this house, where an environment's `src` is one: at `/api/v1/media/NAME`, or where
+    /// existing clients look, at `/wallmuse/ws/s3_get_file/NAME`.
+    pub fn medium<'a>(&self, src: &'a str) -> Option<&'a str> {
+        let path = src.strip_prefix(self.as_str()).unwrap_or(src);
+        let path = path.split(['?', '#']).next()?;
+        let name = ["/api/v1/media/", "/wallmuse/ws/s3_get_file/"]
+            .iter()
+            .find_map(|folder| path.strip_prefix(folder))?;
+        (!name.is_empty() && !name.contains('/')).then_some(name)
+    }
 }
 
 impl FromStr for HouseUrl {
@@ -249,6 +260,20 @@ mod tests {
             ("http://a.example/art/x", false),
         ] {
             assert_eq!(house.holds(url), inside, "{url}");
+        }
+        for (src, name) in [
+            ("/api/v1/media/x.mp4", Some("x.mp4")),
+            (
+                "https://a.example/art/api/v1/media/x.mp4?a=b",
+                Some("x.mp4"),
+            ),
+            ("/wallmuse/ws/s3_get_file/x.mp4?version=3", Some("x.mp4")),
+            ("https://b.example/api/v1/media/x.mp4", None),
+            ("/api/v1/media/", None),
+            ("/api/v1/media/x/y", None),
+            ("/other/x.mp4", None),
+        ] {
+            assert_eq!(house.medium(src), name, "{src}");
         }
         assert_eq!(house.short(), "a.example/art");
     }

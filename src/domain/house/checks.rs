@@ -21,7 +21,7 @@ pub const MAX_DOCUMENT_BYTES: usize = MAX_HOUSE_FRAME - (1 << 20);
 /// The longest id, in characters.
 const MAX_ID: usize = 64;
 /// The longest name or title, in characters.
-const MAX_NAME: usize = 200;
+pub const MAX_NAME: usize = 200;
 /// The longest address of a medium, in characters.
 const MAX_SRC: usize = 4096;
 /// The most windows of one list.

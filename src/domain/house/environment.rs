@@ -1,8 +1,9 @@
 //! The environment document, read: what a house tells its boxes.
 //!
-//! Reading is tolerant of keys that it does not know, since the house may be newer than the box. What a person may
-//! write is narrower; see [`crate::domain::house::edit`]. The document's other description is
-//! `docs/schema/environment.schema.json`, which is made of these types.
+//! Reading is tolerant of keys that it does not know, since the house may be newer than the box; a box is also tolerant
+//! of values, see [`crate::domain::house::reading`]. What a person may write is narrower; see
+//! [`crate::domain::house::edit`]. The document's other description is `docs/schema/environment.schema.json`, which is
+//! made of these types.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -14,7 +15,10 @@ use thiserror::Error;
 use crate::domain::{
     config::Volume,
     fit::Fit,
-    house::times::{Schedule, Window},
+    house::{
+        reading,
+        times::{Schedule, Window},
+    },
     ids::{
         GroupId, HouseId, HouseScreenId, ItemId, MontageId, PlaylistId, Revision, ScreenName,
         TrackId,
@@ -260,7 +264,7 @@ pub struct Format {
 }
 
 /// A document that is no environment.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Error)]
 #[error("the environment cannot be read: {key}: {message}")]
 pub struct EnvironmentError {
     /// The key, as in `screens.s1.volume`; `.` for the document itself.
@@ -270,7 +274,7 @@ pub struct EnvironmentError {
 }
 
 impl Environment {
-    /// Reads a document.
+    /// Reads a document of which every value must be understood.
     pub fn read(document: &Value) -> Result<Environment, EnvironmentError> {
         read(document)
     }
@@ -351,8 +355,5 @@ impl HouseItem {
 
 /// Reads a part of a document, and names the key where that fails.
 pub(super) fn read<T: DeserializeOwned>(value: &Value) -> Result<T, EnvironmentError> {
-    serde_path_to_error::deserialize(value).map_err(|error| EnvironmentError {
-        key: error.path().to_string(),
-        message: error.inner().to_string(),
-    })
+    reading::whole(value).map_err(|fault| fault.error)
 }

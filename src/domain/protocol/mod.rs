@@ -12,7 +12,7 @@ pub mod sync;
 
 pub use doctor::{Check, CheckResult, DoctorReport};
 pub use event::{Event, EventKind, WireCommand};
-pub use pairing::{HouseStatus, MediaStatus, PairAnswer, PairRequest};
+pub use pairing::{HouseOffer, HouseStatus, MediaStatus, PairAnswer, PairRequest};
 pub use picture::{PictureFormat, PictureSource};
 pub use status::{
     AudioStatus, CommitStatus, CopiesStatus, DisplayDriver, DisplayStatus, ErrorKind, ErrorStatus,

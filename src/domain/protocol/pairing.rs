@@ -15,7 +15,7 @@ pub struct PairRequest {
     pub url: Option<HouseUrl>,
 }
 
-/// The house that the box wants to be paired with.
+/// The house that the box wants to be paired with; the first of several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PairAnswer {
     /// Where it is.
@@ -25,7 +25,7 @@ pub struct PairAnswer {
 /// How it stands with the house.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HouseStatus {
-    /// Where it is.
+    /// Where it is; the first of several.
     pub url: HouseUrl,
     /// Whether the box belongs to it.
     pub linked: bool,
@@ -41,10 +41,28 @@ pub struct HouseStatus {
     pub code: Option<String>,
     /// The number that its page must show as well.
     pub check: Option<String>,
+    /// Where several houses are in question: each with a code of its own. The first that says yes has the box.
+    #[serde(default)]
+    pub offers: Vec<HouseOffer>,
     /// What stands in the way, in plain words.
     pub problem: Option<String>,
     /// The media of its items.
     pub media: MediaStatus,
+}
+
+/// One of several houses that the box may be paired with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HouseOffer {
+    /// What people call it.
+    pub name: String,
+    /// Where it is.
+    pub url: HouseUrl,
+    /// The code to type into its page; nothing before it has answered.
+    pub code: Option<String>,
+    /// The number that its page must show as well.
+    pub check: Option<String>,
+    /// Why it gives no code, in plain words.
+    pub problem: Option<String>,
 }
 
 /// How many media are on the box.

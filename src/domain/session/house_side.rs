@@ -23,6 +23,10 @@ pub const HELLO_WITHIN: MediaTime = MediaTime::from_seconds(10);
 const ANSWER_WITHIN: MediaTime = MediaTime::from_seconds(30);
 /// How many commands may be on their way to one box.
 const MAX_COMMANDS: usize = 64;
+/// How many hellos a peer may say within [`HELLOS_WITHIN`]: each may be answered with the whole document.
+pub const MAX_HELLOS: u32 = 20;
+/// See [`MAX_HELLOS`].
+pub const HELLOS_WITHIN: MediaTime = MediaTime::from_seconds(60);
 
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +100,7 @@ pub enum HouseOutput {
         /// Why, in plain words, at most 123 bytes.
         reason: &'static str,
     },
-    /// The first hello came: what the peer says of itself.
+    /// A hello came: what the peer says of itself, which may change.
     Greeted(Hello),
     /// A box told how it is and what it has played. Where it has a name, answer with [`HouseInput::Stored`].
     Reported {
@@ -135,6 +139,8 @@ pub struct HouseSession {
     state: State,
     heartbeat: Heartbeat,
     garbled: u32,
+    /// How many hellos came since when.
+    hellos: (u32, MediaTime),
     /// Commands on their way, each with when it is given up.
     commands: VecDeque<(CommandId, MediaTime)>,
     out: VecDeque<HouseOutput>,
@@ -151,6 +157,7 @@ impl HouseSession {
             },
             heartbeat: Heartbeat::new(now),
             garbled: 0,
+            hellos: (0, now),
             commands: VecDeque::new(),
             out: VecDeque::new(),
             told_wake: None,
@@ -178,7 +185,7 @@ impl HouseSession {
         match input {
             HouseInput::Received(message) => {
                 self.heartbeat.heard(now);
-                self.received(message, history);
+                self.received(now, message, history);
             }
             HouseInput::Garbled => {
                 self.heartbeat.heard(now);
@@ -208,10 +215,10 @@ impl HouseSession {
         self.out.pop_front()
     }
 
-    fn received(&mut self, message: Message, history: &History) {
+    fn received(&mut self, now: MediaTime, message: Message, history: &History) {
         let greeted = matches!(self.state, State::Open { .. });
         match (message, greeted) {
-            (Message::Hello(hello), _) => self.hello(hello, history),
+            (Message::Hello(hello), _) => self.hello(now, hello, history),
             (_, false) => {
                 let advice =
                     "the first frame must be a hello, as in {\"type\": \"hello\", \"proto\": 1}";
@@ -245,7 +252,15 @@ impl HouseSession {
         }
     }
 
-    fn hello(&mut self, hello: Hello, history: &History) {
+    fn hello(&mut self, now: MediaTime, hello: Hello, history: &History) {
+        let (count, since) = self.hellos;
+        self.hellos = match now < since + HELLOS_WITHIN {
+            true => (count + 1, since),
+            false => (1, now),
+        };
+        if self.hellos.0 > MAX_HELLOS {
+            return self.end(Closing::Overloaded);
+        }
         if hello.proto != PROTO {
             let message = format!(
                 "this house speaks protocol {PROTO}, and you speak {}: update the older of both",
@@ -261,9 +276,7 @@ impl HouseSession {
             return;
         }
         let frames = history.answer(hello.epoch.as_ref(), hello.rev);
-        if matches!(self.state, State::Greeting { .. }) {
-            self.out.push_back(HouseOutput::Greeted(hello));
-        }
+        self.out.push_back(HouseOutput::Greeted(hello));
         self.bring_to(frames, history);
     }
 

@@ -16,6 +16,8 @@ mod report;
 pub use box_side::{BoxInput, BoxOutput, BoxSession, Held, Link};
 pub use heartbeat::{PING_EVERY, SILENCE};
 pub use history::{History, MAX_PATCH_BYTES};
-pub use house_side::{Closing, HELLO_WITHIN, HouseInput, HouseOutput, HouseSession, Peer};
+pub use house_side::{
+    Closing, HELLO_WITHIN, HouseInput, HouseOutput, HouseSession, MAX_HELLOS, Peer,
+};
 pub use reconnect::{FIRST_RECONNECT, LONGEST_BACKOFF, Reconnect, STABLE};
 pub use report::{MAX_PLAYS, REPORT_AGAIN, REPORT_EVERY};

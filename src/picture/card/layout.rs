@@ -6,7 +6,7 @@
 use crate::{
     domain::units::Size,
     picture::card::{
-        Card, FailedItem, IdleCard, PairingCard,
+        Card, ChoosingCard, FailedItem, IdleCard, PairingCard,
         backdrop::Area,
         code,
         typeset::{Face, Setter, Sheet, Style},
@@ -126,6 +126,7 @@ pub(super) fn arrange(card: &Card, place: &Place, setter: &mut Setter) -> Sheet 
         Card::Idle(card) => column.idle(card),
         Card::AllFailed(items) => column.all_failed(items),
         Card::Pairing(card) => column.pairing(card),
+        Card::Choosing(card) => column.choosing(card),
     }
     column.stand(&mut sheet);
     sheet
@@ -231,6 +232,43 @@ impl Column<'_> {
             ],
             None,
         );
+    }
+
+    /// In the largest type in which every code finds room.
+    fn choosing(&mut self, card: &ChoosingCard) {
+        for scale in [1.0, 0.88, 0.76, 0.64, 0.5] {
+            self.rows.clear();
+            self.choices(card, scale);
+            if self.height() <= self.place.words.height {
+                break;
+            }
+        }
+    }
+
+    fn choices(&mut self, card: &ChoosingCard, scale: f32) {
+        let plain = self.place.style(Face::Text, 24.0 * scale, PLAIN);
+        let title = self.place.style(Face::Text, 21.0 * scale, BRIGHT);
+        let quiet = self.place.style(Face::Text, 19.0 * scale, QUIET);
+        let name = &card.name;
+        self.paragraph(
+            &format!("Pair {name} with one of these houses"),
+            plain,
+            1.42,
+            2,
+        );
+        for house in &card.houses {
+            self.gap(13.0 * scale);
+            self.paragraph(&house.house, title, 1.42, 1);
+            self.code(
+                &house.code,
+                &[46.0, 36.0, 28.0, 20.0].map(|size| size * scale),
+            );
+            let note = format!("{}, at {}/pair", house.note, house.address);
+            self.paragraph(&note, quiet, 1.42, 1);
+        }
+        self.gap(10.0 * scale);
+        let advice = "Type the code of a house on its page. It must show the same number.";
+        self.paragraph(advice, quiet, 1.42, 2);
     }
 
     /// A code on one line, at the largest of the sizes that holds it.

@@ -26,6 +26,8 @@ pub enum Card {
     AllFailed(Vec<FailedItem>),
     /// The box waits to be paired with a house.
     Pairing(PairingCard),
+    /// The box waits to be paired with one of several houses.
+    Choosing(ChoosingCard),
 }
 
 /// The words of the idle card. Whatever is too long is wrapped, then cut with an ellipsis.
@@ -56,6 +58,28 @@ pub struct PairingCard {
     pub link: String,
 }
 
+/// What a person needs to pair a box with one of several houses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChoosingCard {
+    /// What people call the box.
+    pub name: String,
+    /// The houses; there is room for three.
+    pub houses: Vec<HouseCode>,
+}
+
+/// A house with the code that is good there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HouseCode {
+    /// What people call the house.
+    pub house: String,
+    /// Where its page is, as people type it.
+    pub address: String,
+    /// The code to type there.
+    pub code: String,
+    /// The number that the page must show as well, or why there is no code, in plain words.
+    pub note: String,
+}
+
 /// An item that cannot be played.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedItem {
@@ -75,7 +99,7 @@ pub fn draw(card: &Card, size: Size) -> Result<Picture, PictureError> {
     let place = layout::Place::of(size);
     let mood = match card {
         Card::Idle(_) => Mood::Open,
-        Card::AllFailed(_) | Card::Pairing(_) => Mood::Dim,
+        Card::AllFailed(_) | Card::Pairing(_) | Card::Choosing(_) => Mood::Dim,
     };
     let rgba = backdrop::paint(size, place.opening, mood);
     let mut setter = Setter::new();
@@ -99,7 +123,7 @@ mod tests {
         Size::new(3840, 2160),
     ];
 
-    fn cards() -> [Card; 5] {
+    fn cards() -> [Card; 7] {
         let long =
             "The very long name of the north-western corridor behind the winter garden <annex> ";
         [
@@ -136,14 +160,30 @@ mod tests {
                 check: "000 000".to_owned(),
                 link: "w".repeat(5000),
             }),
+            choosing("Foyer", "Gallery"),
+            choosing(&long.repeat(4), &long.repeat(4)),
         ]
+    }
+
+    /// A card with as many houses as there are at most.
+    fn choosing(name: &str, house: &str) -> Card {
+        let code = |code: &str| HouseCode {
+            house: house.to_owned(),
+            address: format!("{}.example:8443", house.to_lowercase()),
+            code: code.to_owned(),
+            note: "Number 000 000".to_owned(),
+        };
+        Card::Choosing(ChoosingCard {
+            name: name.to_owned(),
+            houses: ["WWWW-WWWW", "MMMM-MMMM", "BCDF-GHJK"].map(code).into(),
+        })
     }
 
     /// The rows and columns between which a card differs from the bare wall, if it does.
     fn printed(card: &Card, size: Size) -> Option<[u32; 4]> {
         let mood = match card {
             Card::Idle(_) => Mood::Open,
-            Card::AllFailed(_) | Card::Pairing(_) => Mood::Dim,
+            Card::AllFailed(_) | Card::Pairing(_) | Card::Choosing(_) => Mood::Dim,
         };
         let bare = backdrop::paint(size, layout::Place::of(size).opening, mood);
         let drawn = draw(card, size).expect("a card");
@@ -195,6 +235,68 @@ mod tests {
             for card in cards().into_iter().filter(is_light) {
                 let [_, _, right, _] = printed(&card, size).expect("words");
                 assert!((right as f32) < opening.left, "{size}: {right}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_code_finds_room_at_every_size() {
+        let long = "The very long name of a house <annex> ";
+        for size in SIZES {
+            let mut setter = Setter::new();
+            let place = layout::Place::of(size);
+            for card in [
+                choosing("Foyer", "Gallery"),
+                choosing(&long.repeat(4), &long.repeat(4)),
+            ] {
+                let sheet = layout::arrange(&card, &place, &mut setter);
+                let words = sheet.words();
+                for wanted in ["WWWW-WWWW", "MMMM-MMMM", "BCDF-GHJK"] {
+                    assert!(words.contains(&wanted), "{size}: {words:?}");
+                }
+                let numbers = words
+                    .iter()
+                    .filter(|line| line.starts_with("Number 000 000"));
+                assert_eq!(numbers.count(), 3, "{size}: {words:?}");
+            }
+        }
+    }
+
+    /// What a camera that sees a picture reads of its QR codes.
+    fn scanned(picture: &Picture) -> Vec<String> {
+        let Size { width, height } = picture.size;
+        let pixels = picture.rgba.as_chunks::<4>().0;
+        let grey = |x: usize, y: usize| {
+            let [red, green, blue, _] = pixels[y * width as usize + x];
+            let sum = 3 * u32::from(red) + 6 * u32::from(green) + u32::from(blue);
+            u8::try_from(sum / 10).expect("a mean of bytes is a byte")
+        };
+        let (width, height) = (width as usize, height as usize);
+        let mut image = rqrr::PreparedImage::prepare_from_greyscale(width, height, grey);
+        let grids = image.detect_grids().into_iter();
+        // What only looks like a code is none.
+        grids
+            .filter_map(|grid| Some(grid.decode().ok()?.1))
+            .collect()
+    }
+
+    #[test]
+    fn a_telephone_reads_the_page_with_the_code_off_the_card() {
+        for size in SIZES {
+            let links = [
+                "https://gallery.example:8443/pair?code=BCDF-GHJK",
+                "https://10.0.0.7/pair?code=BCDF-GHJK",
+            ];
+            for link in links {
+                let card = Card::Pairing(PairingCard {
+                    name: "Foyer".to_owned(),
+                    house: "gallery.example:8443".to_owned(),
+                    code: "BCDF-GHJK".to_owned(),
+                    check: "123 456".to_owned(),
+                    link: link.to_owned(),
+                });
+                let picture = draw(&card, size).expect("a card");
+                assert_eq!(scanned(&picture), [link], "{size}");
             }
         }
     }

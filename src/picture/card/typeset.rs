@@ -84,6 +84,15 @@ impl Sheet {
     pub fn shape(&mut self, svg: &str) {
         self.0.push_str(svg);
     }
+
+    /// The lines, as they are written.
+    #[cfg(test)]
+    pub fn words(&self) -> Vec<&str> {
+        let lines = self.0.split("<text ").skip(1);
+        lines
+            .filter_map(|line| Some(line.split_once('>')?.1.split_once("</text>")?.0))
+            .collect()
+    }
 }
 
 /// Sets type.

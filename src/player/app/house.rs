@@ -12,15 +12,16 @@ use crate::{
     domain::{
         config::Settings,
         house::{Environment, Orders},
-        ids::{CommandId, PlaylistId, ScreenIndex},
+        ids::{CommandId, PlaylistId, ScreenIndex, ScreenName},
         playlist::Playlist,
         protocol::{
-            EventKind, HouseStatus, MediaStatus, PictureFormat, PictureSource, Power, State,
+            EventKind, HouseOffer, HouseStatus, MediaStatus, PictureFormat, PictureSource, Power,
+            State,
             sync::{BoxCounters, BoxError, BoxMedia, BoxState, HouseCommand, OutputState},
         },
         sequencer::Card,
     },
-    net::{Ask, Kept, Line, News, Phase, Shelf, Standing, Wanted, Way, Wish, format_of},
+    net::{Ask, Kept, Line, News, Phase, Shelf, Standing, Wanted, Way, format_of},
     picture,
     player::{
         app::{App, plays::Showing, volume},
@@ -144,6 +145,7 @@ impl House {
             rev: self.kept.as_ref().map(|kept| kept.held.rev),
             code: None,
             check: None,
+            offers: Vec::new(),
             problem: problem.clone(),
             media: self.media,
         };
@@ -154,6 +156,22 @@ impl House {
                     status.code = Some(invitation.code.clone());
                     status.check = Some(invitation.check.clone());
                 }
+            }
+            Phase::Choosing { offers, .. } => {
+                let offers = offers.iter().cloned().map(|offer| {
+                    let (code, check) = offer
+                        .invitation
+                        .map(|invitation| (invitation.code, invitation.check))
+                        .unzip();
+                    HouseOffer {
+                        name: offer.name,
+                        url: offer.url,
+                        code,
+                        check,
+                        problem: offer.problem,
+                    }
+                });
+                status.offers = offers.collect();
             }
             Phase::Linked {
                 house,
@@ -185,9 +203,8 @@ impl House {
         zone.to_datetime(now)
     }
 
-    /// What the house orders now.
-    fn orders(&mut self) -> Option<Orders> {
-        let now = Timestamp::now();
+    /// What the house orders at a time.
+    fn orders(&mut self, now: Timestamp) -> Option<Orders> {
         (self.asked, self.until) = (now, None);
         let kept = self.kept.clone()?;
         let environment = &kept.environment;
@@ -202,9 +219,8 @@ impl House {
         Some(orders)
     }
 
-    /// Whether the orders may be others by now.
-    fn is_due(&self) -> bool {
-        let now = Timestamp::now();
+    /// Whether the orders may be others by this time.
+    fn is_due(&self, now: Timestamp) -> bool {
         let back = self.asked.duration_since(now);
         let was_set = back > CLOCK_SLACK.try_into().unwrap_or(jiff::SignedDuration::MAX);
         // A clock that is set for the first time goes forward by decades, and past every end.
@@ -297,16 +313,8 @@ impl App {
         match news {
             News::Standing(standing) => {
                 self.house.standing = standing;
-                let pairs = |phase: &Phase| {
-                    matches!(
-                        phase,
-                        Phase::Pairing {
-                            invitation: Some(_),
-                            wish: Wish::Person
-                        }
-                    )
-                };
-                self.house.overlay = match (pairs(&self.house.standing.phase), self.house.overlay) {
+                let pairs = self.house.standing.phase.has_code_for_person();
+                self.house.overlay = match (pairs, self.house.overlay) {
                     (true, _) => Overlay::Pairing,
                     (false, Overlay::Pairing | Overlay::None) => Overlay::None,
                     (false, identify @ Overlay::Identify(_)) => identify,
@@ -331,7 +339,11 @@ impl App {
 
     /// Makes the settings and the playlist what the house orders, and the box's own where it orders nothing.
     pub(super) fn steer(&mut self) {
-        let orders = self.house.orders();
+        self.steer_at(Timestamp::now());
+    }
+
+    fn steer_at(&mut self, now: Timestamp) {
+        let orders = self.house.orders(now);
         let local = &self.house.local;
         let mut settings = local.settings.clone();
         let mut playlist = None;
@@ -389,8 +401,9 @@ impl App {
         if self.house.way.is_none() {
             return;
         }
-        if self.house.is_due() {
-            self.steer();
+        let now = Timestamp::now();
+        if self.house.is_due(now) {
+            self.steer_at(now);
         }
         if let Overlay::Identify(until) = self.house.overlay
             && Instant::now() >= until
@@ -480,19 +493,7 @@ impl App {
             return self.done(id, error);
         }
         match command {
-            HouseCommand::Screenshot => {
-                let Some(asker) = self.house.way.as_ref().map(Way::asker) else {
-                    return;
-                };
-                let wanted = pictures::Wanted {
-                    screen: 0,
-                    size: self.parts.modes[0].size,
-                    format: PictureFormat::Jpeg,
-                    max_width: Some(PICTURE_WIDTH),
-                    source: PictureSource::Best,
-                };
-                self.screenshot(wanted, move |picture| asker.ask(Ask::Picture(id, picture)));
-            }
+            HouseCommand::Screenshot { output } => self.picture_for_house(id, output),
             HouseCommand::Identify => {
                 self.house.overlay = Overlay::Identify(Instant::now() + IDENTIFY);
                 self.lay_over_all();
@@ -510,6 +511,31 @@ impl App {
                 self.done(id, Some("this box does not know that command".to_owned()));
             }
         }
+    }
+
+    /// Sends the house a picture of an output; of the first, where none is named.
+    fn picture_for_house(&self, command: CommandId, output: Option<ScreenName>) {
+        let Some(asker) = self.house.way.as_ref().map(Way::asker) else {
+            return;
+        };
+        let screen = match self.screen_of(output.as_ref()) {
+            Ok(screen) => screen,
+            Err(why) => return self.done(command, Some(why)),
+        };
+        let wanted = pictures::Wanted {
+            screen,
+            size: self.parts.modes[screen].size,
+            format: PictureFormat::Jpeg,
+            max_width: Some(PICTURE_WIDTH),
+            source: PictureSource::Best,
+        };
+        self.screenshot(wanted, move |jpeg| {
+            asker.ask(Ask::Picture {
+                command,
+                output,
+                jpeg,
+            });
+        });
     }
 
     fn done(&self, id: CommandId, error: Option<String>) {
@@ -556,5 +582,153 @@ impl App {
         };
         let frame = card.and_then(|card: picture::card::Card| self.drawn(screen, &card));
         self.order(Order::Overlay(screen, frame));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::domain::{
+        config::{Defaults, Input},
+        ids::{Epoch, HouseScreenId, Revision},
+        session::Held,
+    };
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("a time")
+    }
+
+    /// A box that was off, and has nothing but what it kept of its house.
+    fn woken(document: Value) -> House {
+        let settings = Input::default().settings(Defaults {
+            name: "Foyer".to_owned(),
+            socket: "/run/control.sock".into(),
+            state_dir: "/var/lib/musebox".into(),
+        });
+        let held = Held {
+            epoch: Epoch::new("e1"),
+            rev: Revision(1),
+            document: Arc::new(document),
+        };
+        let kept = Kept::read(held, HouseScreenId::new("s1")).expect("an environment");
+        let local = Local {
+            settings,
+            playlist: None,
+        };
+        House {
+            kept: Some(Arc::new(kept)),
+            ..House::new(None, local)
+        }
+    }
+
+    /// A house in Paris with a playlist for the mornings, one that is selected and one by default.
+    fn document() -> Value {
+        let playlist = |name: &str| {
+            let tracks = json!([{"id": "t1", "items": ["i1"]}]);
+            json!({"name": name, "montages": [{"id": "m1", "tracks": tracks}]})
+        };
+        let days = json!(["mon", "tue", "wed", "thu", "fri", "sat", "sun"]);
+        let mut morning = playlist("Mornings");
+        morning["schedule"] = json!({"windows": [{"days": days, "from": "09:00", "to": "12:00"}]});
+        json!({
+            "house": {
+                "id": "h1", "name": "Gallery", "time_zone": "Europe/Paris",
+                "playlist": "selected", "default_playlist": "default",
+                "display_hours": [{"days": days, "from": "08:00", "to": "20:00"}],
+            },
+            "screens": {"s1": {"name": "Foyer"}},
+            "playlists": {
+                "morning": morning, "selected": playlist("All day"), "default": playlist("Always"),
+            },
+            "items": {"i1": {"kind": "image"}},
+        })
+    }
+
+    /// Which playlist a box plays that looks at its orders now, and whether its displays are on.
+    fn ordered(house: &mut House, now: &str) -> (String, Power) {
+        let orders = house.orders(at(now)).expect("the screen");
+        (orders.playlist.expect("one").to_string(), orders.display)
+    }
+
+    fn is(playlist: &str, display: Power) -> (String, Power) {
+        (playlist.to_owned(), display)
+    }
+
+    #[test]
+    fn a_schedule_that_began_while_the_box_was_off_is_joined_in_the_middle() {
+        // In November, Paris is an hour before UTC.
+        let mut house = woken(document());
+        let now = ordered(&mut house, "2026-11-26T09:30:00Z");
+        assert_eq!(now, is("morning", Power::On));
+        assert!(!house.is_due(at("2026-11-26T10:59:59Z")));
+        assert!(house.is_due(at("2026-11-26T11:00:00Z")), "12:00 in Paris");
+        let now = ordered(&mut house, "2026-11-26T11:00:00Z");
+        assert_eq!(now, is("selected", Power::On));
+    }
+
+    #[test]
+    fn outside_of_the_hours_the_displays_are_off_until_they_begin() {
+        let mut house = woken(document());
+        let now = ordered(&mut house, "2026-11-26T19:00:00Z");
+        assert_eq!(now, is("selected", Power::Off));
+        assert!(!house.is_due(at("2026-11-27T06:59:59Z")));
+        assert!(house.is_due(at("2026-11-27T07:00:00Z")), "08:00 in Paris");
+        let now = ordered(&mut house, "2026-11-27T07:00:00Z");
+        assert_eq!(now, is("selected", Power::On));
+    }
+
+    #[test]
+    fn a_clock_that_is_not_set_plays_the_default_playlist_until_it_is() {
+        let mut house = woken(document());
+        let now = ordered(&mut house, "1970-01-01T03:00:00Z");
+        assert_eq!(now, is("default", Power::On));
+        assert!(!house.is_due(at("1970-01-01T09:00:00Z")));
+        assert!(!house.is_due(at("2025-12-31T23:00:00Z")));
+        assert!(house.is_due(at("2026-11-26T09:30:00Z")), "it was set");
+        let now = ordered(&mut house, "2026-11-26T09:30:00Z");
+        assert_eq!(now, is("morning", Power::On));
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_is_looked_at_again_and_one_that_is_corrected_is_not() {
+        let mut house = woken(document());
+        ordered(&mut house, "2026-11-26T09:30:00Z");
+        assert!(!house.is_due(at("2026-11-26T09:29:30Z")));
+        assert!(house.is_due(at("2026-11-26T07:30:00Z")));
+        let now = ordered(&mut house, "2026-11-26T07:30:00Z");
+        assert_eq!(now, is("selected", Power::On));
+        assert!(house.is_due(at("2026-11-26T08:00:00Z")), "09:00 in Paris");
+    }
+
+    #[test]
+    fn a_time_that_clocks_skip_or_have_twice_holds_up_nothing() {
+        let mut document = document();
+        let days = json!(["mon", "tue", "wed", "thu", "fri", "sat", "sun"]);
+        document["playlists"]["morning"]["schedule"] =
+            json!({"windows": [{"days": days, "from": "02:15", "to": "02:45"}]});
+        document["house"]["display_hours"] = json!([]);
+        let mut house = woken(document);
+        // On 2026-03-29 the clocks of Paris go from 02:00 to 03:00, on 2026-10-25 from 03:00 to 02:00.
+        for begin in ["2026-03-29T00:00:00Z", "2026-10-24T23:00:00Z"] {
+            let mut now = at(begin);
+            let end = now + Duration::from_secs(4 * 3600);
+            while now < end {
+                if house.is_due(now) {
+                    house.orders(now).expect("the screen");
+                    assert!(!house.is_due(now), "it does not turn in circles at {now}");
+                }
+                now += Duration::from_secs(60);
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_house_nothing_is_due() {
+        let mut house = woken(document());
+        house.kept = None;
+        assert_eq!(house.orders(at("2026-11-26T09:30:00Z")), None);
+        assert!(!house.is_due(at("2126-11-26T09:30:00Z")));
     }
 }

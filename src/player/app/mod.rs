@@ -568,15 +568,9 @@ impl App {
                 source,
                 reply,
             } => {
-                let names = self.parts.settings.screen_names();
-                let found = match &screen {
-                    Some(screen) => names.iter().position(|name| name == screen),
-                    None => Some(0),
-                };
-                let Some(screen) = found else {
-                    let names: Vec<&str> = names.iter().map(ScreenName::as_str).collect();
-                    let why = format!("there is no such screen, only: {}", names.join(", "));
-                    return drop(reply.send(Err(why)));
+                let screen = match self.screen_of(screen.as_ref()) {
+                    Ok(screen) => screen,
+                    Err(why) => return drop(reply.send(Err(why))),
                 };
                 let wanted = pictures::Wanted {
                     screen,
@@ -598,6 +592,19 @@ impl App {
                 doctor::answer(patient, reply);
             }
         }
+    }
+
+    /// The number of the screen of this name, or of the first where none is named; else what there is.
+    fn screen_of(&self, name: Option<&ScreenName>) -> Result<usize, String> {
+        let names = self.parts.settings.screen_names();
+        let found = match name {
+            Some(name) => names.iter().position(|known| known == name),
+            None => Some(0),
+        };
+        found.ok_or_else(|| {
+            let names: Vec<&str> = names.iter().map(ScreenName::as_str).collect();
+            format!("there is no such screen, only: {}", names.join(", "))
+        })
     }
 
     /// Carries out a command, or says why it cannot be.

@@ -217,6 +217,30 @@ impl Asker {
         self
     }
 
+    /// Somebody who is invited by this asker, comes in by the link, and chooses a password.
+    pub async fn invite(&self, house: &House, path: &str, email: &str, role: &str) -> Self {
+        let link = self.invitation(path, email, role).await;
+        let body = json!({"link_token": link, "name": "New", "password": "a long password"});
+        Self::nobody(house).enter("/setup", body).await
+    }
+
+    /// The token of a link for somebody.
+    pub async fn invitation(&self, path: &str, email: &str, role: &str) -> String {
+        let body = json!({"email": email, "role": role});
+        let made = self.post(&format!("{path}/members"), body).await.is(200);
+        let link = made["link"].as_str().expect("a link");
+        let (_, query) = link.split_once("token=").expect("a token");
+        query.split('&').next().expect("a token").to_owned()
+    }
+
+    /// The same asker at another server of the same database.
+    pub fn at(&self, house: &House) -> Self {
+        Self {
+            url: house.url.clone(),
+            ..self.clone()
+        }
+    }
+
     /// The same person in a browser that another site misuses: the cookie, but not its token.
     pub fn without_csrf(&self) -> Self {
         Self {
@@ -283,10 +307,22 @@ impl Asker {
     }
 
     /// Sends a request whose answer may never come; its status.
-    pub async fn try_send(&self, method: Method, path: &str) -> Option<u16> {
+    pub async fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        body: (&str, Vec<u8>),
+        headers: &[(&str, &str)],
+    ) -> Option<u16> {
+        let (kind, bytes) = body;
         let mut request = self
             .client
-            .request(method, format!("{}/api/v1{path}", self.url));
+            .request(method, format!("{}/api/v1{path}", self.url))
+            .header("content-type", kind)
+            .body(bytes);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if let Some(bearer) = &self.bearer {
             request = request.bearer_auth(bearer);
         }
@@ -416,6 +452,17 @@ pub fn hex(bytes: &[u8]) -> String {
 impl PaperBox {
     /// Enrols a new box, which an operator approves.
     pub async fn enrol(house: &House, operator: &Asker, house_id: &str, seed: u8) -> Self {
+        let enrolled = Self::try_enrol(house, operator, house_id, seed).await;
+        enrolled.unwrap_or_else(|refused| panic!("{refused:?}"))
+    }
+
+    /// Enrols a box; the operator's approval may be refused.
+    pub async fn try_enrol(
+        house: &House,
+        operator: &Asker,
+        house_id: &str,
+        seed: u8,
+    ) -> Result<Self, Answer> {
         use sha2::{Digest, Sha256};
         let key = SigningKey::from_bytes(&[seed; 32]);
         let nonce = [seed.wrapping_add(1); 32];
@@ -445,10 +492,11 @@ impl PaperBox {
             "both sides show the same number"
         );
         let approve = format!("/houses/{house_id}/enrolments/{id}/approve");
-        let approved = operator
-            .post(&approve, json!({"name": "The foyer"}))
-            .await
-            .is(200);
+        let approved = operator.post(&approve, json!({"name": "The foyer"})).await;
+        if approved.status != 200 {
+            return Err(approved);
+        }
+        let approved = approved.body;
         let screen = approved["screen"].as_str().expect("a screen").to_owned();
         let secret = format!("Bearer {}", asked["secret"].as_str().expect("a secret"));
         let standing = nobody
@@ -462,7 +510,7 @@ impl PaperBox {
             .is(200);
         assert_eq!(standing["status"], "approved");
         assert_eq!(standing["screen"], screen.as_str());
-        Self { key, screen }
+        Ok(Self { key, screen })
     }
 
     /// Asks for a token; the answer may be a refusal.

@@ -184,7 +184,7 @@ pub struct CommandFrame {
 }
 
 /// What a house may ask a box to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "command", rename_all = "lowercase")]
 pub enum HouseCommand {
     /// Start, or go on after a pause.
@@ -209,8 +209,13 @@ pub enum HouseCommand {
         /// Which of both.
         power: Power,
     },
-    /// Send a picture of what is shown: PUT a JPEG to `/api/v1/screens/{id}/picture`, then acknowledge.
-    Screenshot,
+    /// Send a picture of what is shown: PUT a JPEG to `/api/v1/screens/{id}/picture`, then acknowledge. Where an output
+    /// is named, `?output=` and its name follow.
+    Screenshot {
+        /// Of which output; without a name, of the first. A box of an earlier version sends the first in any case.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<ScreenName>,
+    },
     /// Show for a moment which screen this is.
     Identify,
     /// A command of a later version, which is refused.
@@ -221,17 +226,21 @@ pub enum HouseCommand {
 
 impl HouseCommand {
     /// The same command as it is given on the box itself; nothing where only a house gives it.
-    pub fn local(self) -> Option<WireCommand> {
+    pub fn local(&self) -> Option<WireCommand> {
         match self {
             HouseCommand::Play => Some(WireCommand::Play),
             HouseCommand::Pause => Some(WireCommand::Pause),
             HouseCommand::Stop => Some(WireCommand::Stop),
             HouseCommand::Next => Some(WireCommand::Next),
             HouseCommand::Previous => Some(WireCommand::Previous),
-            HouseCommand::Goto { position } => Some(WireCommand::Goto { position }),
+            HouseCommand::Goto { position } => Some(WireCommand::Goto {
+                position: *position,
+            }),
             HouseCommand::Replay => Some(WireCommand::Replay),
-            HouseCommand::Display { power } => Some(WireCommand::Display { power }),
-            HouseCommand::Screenshot | HouseCommand::Identify | HouseCommand::Unknown => None,
+            HouseCommand::Display { power } => Some(WireCommand::Display { power: *power }),
+            HouseCommand::Screenshot { .. } | HouseCommand::Identify | HouseCommand::Unknown => {
+                None
+            }
         }
     }
 }

@@ -1,0 +1,136 @@
+//! A house that announces itself and a box that looks for one, both real programs, in a network of their own.
+//!
+//! The network is a namespace with nothing in it but its loopback interface, so that nobody outside hears of it. Making
+//! it takes the right to (CAP_SYS_ADMIN), which the tests of this project have.
+
+#![allow(clippy::disallowed_methods)] // The list is for the domain.
+
+#[path = "support/counted/mod.rs"]
+mod counted;
+#[path = "support/player_box.rs"]
+mod player_box;
+
+use std::{
+    env,
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+};
+
+use player_box::{PlayerBox, Running};
+use serde_json::Value;
+
+/// Set for the part of a test that runs within its namespace.
+const INSIDE: &str = "MUSEBOX_TEST_IN_NAMESPACE";
+
+/// What makes a network of a new namespace: the loopback interface with an address that others could reach.
+const NETWORK: &str = "set -e
+ip link set lo up
+ip link set lo multicast on
+ip address add 10.77.0.1/24 dev lo
+ip route add 224.0.0.0/4 dev lo
+exec \"$@\"";
+
+/// Runs the rest of a test in a network of its own. False outside, where that was all.
+fn in_a_network_of_its_own(test: &str) -> bool {
+    if env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    let program = env::current_exe().expect("this test");
+    let output = Command::new("unshare")
+        .args(["--net", "sh", "-c", NETWORK, "sh"])
+        .arg(program)
+        .args(["--exact", test, "--nocapture"])
+        .env(INSIDE, "1")
+        .output()
+        .expect("unshare and sh: tests/setup installs them");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (told, errors) = (text(&output.stdout), text(&output.stderr));
+    assert!(
+        output.status.success() && told.contains("1 passed"),
+        "no network namespace could be made (that takes root, or CAP_SYS_ADMIN, and iproute2), or the test failed in \
+         it:\n{told}\n{errors}"
+    );
+    false
+}
+
+/// A house server that announces itself.
+struct House {
+    child: Child,
+    _data: tempfile::TempDir,
+}
+
+impl House {
+    fn start() -> Self {
+        let data = tempfile::tempdir().expect("a folder");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_musebox-house"))
+            .args(["--listen", "0.0.0.0:0", "--data"])
+            .arg(data.path().join("data"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("musebox-house");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let is_up = |line: &std::io::Result<String>| {
+            let line = line.as_ref().expect("a line");
+            line.contains("The house is at ")
+        };
+        assert!(lines.any(|line| is_up(&line)), "the house has started");
+        // Whatever else it prints must have somebody who reads it.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, _data: data }
+    }
+
+    /// Ends it as systemd does, so that it takes back what it has announced.
+    fn stop(mut self) {
+        let id = i32::try_from(self.child.id()).expect("a process id");
+        nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(id),
+            nix::sys::signal::Signal::SIGTERM,
+        )
+        .expect("it runs");
+        assert!(self.child.wait().expect("it ends").success());
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_box_without_an_address_finds_the_house_and_shows_its_code() {
+    let test = "a_box_without_an_address_finds_the_house_and_shows_its_code";
+    if !in_a_network_of_its_own(test) {
+        return;
+    }
+    let house = House::start();
+    let player = PlayerBox::new();
+    let file = player.file("looks.toml", b"[house]\ndiscover = true\n");
+    let config = file.to_string_lossy().into_owned();
+    let running = Running::start(player.daemon(&["--mode", "640x360@30", "--config", &config]));
+    let status = player.wait_for("there is a code", |status| {
+        status["house"]["code"].is_string() && status["house"]["check"].is_string()
+    });
+    let url = status["house"]["url"].as_str().expect("an address");
+    assert!(
+        url.starts_with("https://10.77.0.1:"),
+        "a name that only mDNS knows became an address: {url}"
+    );
+    let log = running.log();
+    let told = log
+        .iter()
+        .any(|line| line.contains("found here, and asked for a code"));
+    assert!(told, "{}", log.join("\n"));
+
+    // The house goes, and takes its code with it.
+    house.stop();
+    let gone = |status: &Value| status["house"].is_null();
+    player.wait_for("the house is gone", gone);
+    // Another comes.
+    let _house = House::start();
+    player.wait_for("there is a code again", |status| {
+        status["house"]["code"].is_string() && status["house"]["url"] != url
+    });
+}
