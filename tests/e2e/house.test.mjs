@@ -1,7 +1,8 @@
 // Everything together: a real browser, the real house server and a real box on a virtual display. An operator sets up
 // the house, lets the box in by its code, uploads a film, makes a playlist of it, and flips autostart.
 //
-// The tests look at what happens, never at how long it takes; FLIPS=100 makes the figures, which are printed last.
+// The tests look at what happens, never at how long it takes; FLIPS=100 makes the figures, which tests/e2e/run
+// prints when all is done.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -9,10 +10,9 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { accessible, launch, open, shot } from './browser.mjs';
-import { box, figures, folder, house, line, until } from './real.mjs';
+import { box, figures, folder, house, keep, line, until } from './real.mjs';
 
 const flips = Number(process.env.FLIPS ?? 5);
-const told = [];
 
 describe('an operator and a box', { timeout: 1_800_000 }, () => {
   const place = folder();
@@ -39,7 +39,6 @@ describe('an operator and a box', { timeout: 1_800_000 }, () => {
     await screen?.stop();
     await server?.stop();
     place.remove();
-    for (const words of told) console.log(words);
   });
 
   const toggle = () => page.getByRole('switch', { name: /autostart/i });
@@ -129,8 +128,10 @@ describe('an operator and a box', { timeout: 1_800_000 }, () => {
       await screen.ctl('stop');
       await stopped;
     }
-    told.push(line('from the click to the first frame', figures(on)));
-    told.push(line('from the click until status says off', figures(off)));
+    keep([
+      line('from the click to the first frame', figures(on)),
+      line('from the click until status says off', figures(off)),
+    ]);
   });
 
   test('the page shows the real picture of the screen', async () => {

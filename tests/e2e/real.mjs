@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -128,4 +128,15 @@ export function figures(numbers) {
 export function line(what, { count, median, p99, max }) {
   const ms = (number) => `${number.toFixed(0)} ms`;
   return `${what}: ${count} times, median ${ms(median)}, p99 ${ms(p99)}, max ${ms(max)}`;
+}
+
+/** Leaves lines in figures.txt in the folder of E2E_OUT; prints them where none is given. */
+export function keep(lines) {
+  const text = `${lines.join('\n')}\n`;
+  if (!process.env.E2E_OUT) {
+    process.stdout.write(text);
+    return;
+  }
+  mkdirSync(process.env.E2E_OUT, { recursive: true });
+  writeFileSync(join(process.env.E2E_OUT, 'figures.txt'), text);
 }

@@ -139,7 +139,19 @@ export function sample() {
         media: { complete: 5, total: 6 },
       }),
     },
-    s3: { online: false, seen: ago(7_800), state: state({ playlist: 'p2', item: 'i6', title: 'Fern study' }) },
+    s3: {
+      online: false,
+      seen: ago(7_800),
+      state: state({
+        playlist: 'p2',
+        item: 'i6',
+        title: 'Fern study',
+        outputs: [
+          { name: 'main', position: 'M0T0I0', item: 'i6' },
+          { name: 'side', position: 'M0T1I0', item: 'i5' },
+        ],
+      }),
+    },
   };
 
   const plays = Array.from({ length: 64 }, (_, n) => ({
@@ -152,10 +164,12 @@ export function sample() {
     duration_ms: 8_000 + (n % 4) * 1_000,
   }));
 
+  // Of the first output by the screen's id, of another with its name: "s3/side".
   const pictures = {
     s1: { at: Date.now(), paint: (t) => png(480, 270, paintings.waves(t)) },
     s2: { at: Date.now(), paint: () => files.get('dusk.png').bytes },
     s3: { at: Date.now() - 7_800_000, still: files.get('fern.png').bytes },
+    's3/side': { at: Date.now() - 7_800_000, still: files.get('field.png').bytes },
   };
   return { document, reports, plays, pictures, files, rev: 7, epoch: 'e1' };
 }

@@ -63,7 +63,7 @@ async fn demo(house: &House, playlist: &Path, socket: &Path) -> anyhow::Result<(
     house.fill(playlist).await?;
     println!("The house is at {}/", house.url);
     println!(
-        "Sign in at {}/sign-in as {EMAIL} with the password {}",
+        "Sign in at {}/sign-in#email={EMAIL}&password={}",
         house.url, house.password
     );
     println!();

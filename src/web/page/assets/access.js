@@ -2,11 +2,12 @@
 
 import { askJson, words } from './api.js';
 import { confirmDialog, dialog, formDialog } from './dialog.js';
-import { fill, freshId, h } from './dom.js';
+import { fill, freshId, h, keepingFocus } from './dom.js';
 import { icon } from './icons.js';
 import { say } from './say.js';
 import { session } from './session.js';
-import { ago } from './words.js';
+import { whenStale } from './stale.js';
+import { ago, plural } from './words.js';
 
 const roles = {
   owner: 'Owner: may do everything',
@@ -76,20 +77,32 @@ function once(heading, sentence, secret) {
   });
 }
 
-/** A panel with a list that is asked for when it is made. `row(entry)` draws one. */
-function listPanel({ title, hint, path, key, row, none, action }) {
+/**
+ * A panel with a list that is asked for when it is made, and again when it may be old. `row(entry)` draws one entry;
+ * `own(entry)` says whether it belongs into the list, and `left(entries)` what is said of those that do not.
+ */
+function listPanel({ live, title, hint, path, key, row, own = () => true, left = () => '', none, action }) {
   const id = freshId('panel');
   const list = h('ul', { class: 'entries' }, h('li', { class: 'hint' }, 'One moment.'));
+  let drawn;
   const load = async () => {
     try {
-      const entries = (await askJson('GET', path))[key] ?? [];
-      fill(
-        list,
-        entries.map((entry) => row(entry, load)),
-        entries.length === 0 && h('li', { class: 'hint' }, none),
+      const all = (await askJson('GET', path))[key] ?? [];
+      if (drawn === JSON.stringify(all)) return;
+      drawn = JSON.stringify(all);
+      const entries = all.filter(own);
+      const rest = left(all.filter((entry) => !own(entry)));
+      keepingFocus(list, () =>
+        fill(
+          list,
+          entries.map((entry) => row(entry, load)),
+          entries.length === 0 && h('li', { class: 'hint' }, none),
+          rest && h('li', { class: 'hint' }, rest),
+        ),
       );
     } catch (error) {
-      fill(list, h('li', { class: 'problem' }, words(error)));
+      // A list that is shown stays; that the house is away is told elsewhere.
+      if (drawn === undefined) fill(list, h('li', { class: 'problem' }, words(error)));
     }
   };
   load();
@@ -105,33 +118,29 @@ function listPanel({ title, hint, path, key, row, none, action }) {
     h('p', { class: 'hint' }, hint),
     list,
   );
-  return { element };
+  return { element, close: whenStale(live, load) };
 }
 
-export function membersPanel(houseId) {
-  const path = `/houses/${houseId}/members`;
+export function membersPanel(live) {
+  const path = `/houses/${live.id}/members`;
   const invite = async (load) => {
     const email = h('input', { type: 'email', required: true, autofocus: true, autocomplete: 'off' });
-    const name = h('input', { type: 'text', maxlength: '200', autocomplete: 'off' });
     const role = roleSelect('editor');
-    const made = await formDialog(
-      'Add a person',
-      [field('E-mail address', email), field('Name', name), field('Rights', role)],
-      {
-        action: 'Add',
-        send: () =>
-          askJson('POST', path, { json: { email: email.value.trim(), name: name.value.trim(), role: role.value } }),
-      },
-    );
+    const made = await formDialog('Add a person', [field('E-mail address', email), field('Rights', role)], {
+      action: 'Add',
+      send: () => askJson('POST', path, { json: { email: email.value.trim(), role: role.value } }),
+    });
     if (!made) return;
     load();
-    if (made.setup_link)
+    const who = email.value.trim();
+    if (made.link)
       once(
         'A link for them',
-        'Give them this link. It works once; with it they choose their password.',
-        made.setup_link,
+        `Send this link to ${who}. It works once, for a week: with it they make a password, or sign in with the one ` +
+          'they have. They belong to the house, and are in this list, from then on.',
+        made.link,
       );
-    else say('The person was added');
+    else say(`${who} was in this house already, and has these rights now`);
   };
   const remove = async (member, load) => {
     const who = member.name || member.email;
@@ -141,6 +150,7 @@ export function membersPanel(houseId) {
     if (sure) load();
   };
   return listPanel({
+    live,
     title: 'People',
     hint: 'Who may see and steer this house.',
     path,
@@ -165,6 +175,7 @@ export function membersPanel(houseId) {
                 type: 'button',
                 class: 'icon-button',
                 'aria-label': `Remove ${member.name || member.email}`,
+                'data-focus': member.id,
                 onclick: () => remove(member, load),
               },
               icon('remove'),
@@ -173,7 +184,7 @@ export function membersPanel(houseId) {
   });
 }
 
-export function tokensPanel(houseId) {
+export function tokensPanel(live) {
   const make = async (load) => {
     const name = h('input', {
       type: 'text',
@@ -186,11 +197,11 @@ export function tokensPanel(houseId) {
     const role = roleSelect('viewer');
     const made = await formDialog('New API token', [field('What it is for', name), field('Rights', role)], {
       action: 'Make the token',
-      send: () => askJson('POST', '/tokens', { json: { name: name.value.trim(), role: role.value, house: houseId } }),
+      send: () => askJson('POST', '/tokens', { json: { name: name.value.trim(), role: role.value, house: live.id } }),
     });
     if (!made) return;
     load();
-    once('The new token', 'Copy it now: it is shown only this once.', made.secret ?? made.token);
+    once('The new token', 'Copy it now: it is shown only this once.', made.secret);
   };
   const revoke = async (token, load) => {
     const sure = await confirmDialog(
@@ -201,13 +212,27 @@ export function tokensPanel(houseId) {
     );
     if (sure) load();
   };
-  const facts = ({ role, created_at: made, last_used_at: used }) =>
-    [roleWord[role] ?? role, made && `made ${ago(made)}`, used && `last used ${ago(used)}`].filter(Boolean).join(' · ');
+  const facts = ({ role, house, created_at: made, last_used: used }) =>
+    [
+      roleWord[role] ?? role,
+      !house && 'for all your houses',
+      `made ${ago(made)}`,
+      used ? `last used ${ago(used)}` : 'never used',
+    ]
+      .filter(Boolean)
+      .join(' · ');
+  const here = ({ house }) => !house || house === live.id;
   return listPanel({
+    live,
     title: 'API tokens',
     hint: 'For tools that speak with the house in your name.',
     path: '/tokens',
     key: 'tokens',
+    own: (token) => here(token) && !token.revoked,
+    left: (tokens) => {
+      const count = tokens.filter(here).length;
+      return count ? `${plural(count, 'revoked token')} not shown.` : '';
+    },
     none: 'No token yet.',
     action: { words: 'New token', run: make },
     row: (token, load) =>
@@ -226,6 +251,7 @@ export function tokensPanel(houseId) {
             type: 'button',
             class: 'button small danger-quiet',
             'aria-label': `Revoke ${token.name}`,
+            'data-focus': token.id,
             onclick: () => revoke(token, load),
           },
           'Revoke',

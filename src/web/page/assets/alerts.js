@@ -3,11 +3,12 @@
 import { askJson, words } from './api.js';
 import { freshId, h } from './dom.js';
 import { alarm, say } from './say.js';
+import { whenStale } from './stale.js';
 
 const addresses = (text) => text.split(/[\s,;]+/).filter(Boolean);
 
-export function alertsPanel(houseId) {
-  const path = `/houses/${houseId}/alerts`;
+export function alertsPanel(live) {
+  const path = `/houses/${live.id}/alerts`;
   const id = freshId('alerts');
   const field = (label, hint, props) => {
     const key = freshId('alert');
@@ -40,9 +41,15 @@ export function alertsPanel(houseId) {
     h('div', { class: 'actions' }, submit),
   );
 
+  /** What is being typed is not overwritten by what the house has. */
+  let typed = false;
+  form.addEventListener('input', () => {
+    typed = true;
+  });
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     submit.disabled = true;
+    typed = false;
     const hook = webhook.input.value.trim();
     const json = {
       email: addresses(email.input.value),
@@ -53,21 +60,28 @@ export function alertsPanel(houseId) {
       await askJson('PUT', path, { json });
       say('Alerts saved');
     } catch (error) {
+      typed = true;
       alarm(words(error));
     }
     submit.disabled = false;
   });
-  askJson('GET', path).then(
-    (alerts) => {
+  async function load(again) {
+    try {
+      const alerts = await askJson('GET', path);
+      if (typed) return;
       email.input.value = (alerts.email ?? []).join(', ');
       webhook.input.value = alerts.webhook ?? '';
       minutes.input.value = String(Math.max(1, Math.round((alerts.silent_after_s ?? 120) / 60)));
       submit.disabled = false;
-    },
-    (error) => alarm(words(error)),
-  );
+    } catch (error) {
+      // What is shown stays; that the house is away is told elsewhere.
+      if (!again) alarm(words(error));
+    }
+  }
+  load();
 
   return {
+    close: whenStale(live, () => load(true)),
     element: h(
       'section',
       { class: 'panel', 'aria-labelledby': id },

@@ -65,7 +65,8 @@ export async function askJson(method, path, options) {
   }
 }
 
-const sentence = (words) => {
+/** Words of the house as a sentence of the page. */
+export const sentence = (words) => {
   const trimmed = (words ?? '').trim();
   if (!trimmed) return '';
   const begun = trimmed[0].toUpperCase() + trimmed.slice(1);
@@ -88,6 +89,11 @@ export function words(error) {
       return 'This is too large for the house.';
     case 429:
       return 'Too many tries. Wait a minute, then try again.';
+    // No faults of the house: what it says is all there is to know.
+    case 503:
+    case 504:
+    case 507:
+      return sentence(error.detail) || `The house cannot do it now (${error.status}).`;
     default:
       if (error.status >= 500)
         return `The house has a fault of its own (${error.status}). ${sentence(error.detail)}`.trim();

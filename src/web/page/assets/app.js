@@ -4,9 +4,11 @@ import { words } from './api.js';
 import { fill, h } from './dom.js';
 import { icon } from './icons.js';
 import { openHouse } from './live.js';
-import { recall, remember } from './memory.js';
+import { forget, recall, remember } from './memory.js';
+import { alarm, say } from './say.js';
 import { refreshSession, role, session } from './session.js';
 import { drawShell } from './shell.js';
+import { whenStale } from './stale.js';
 import { groupView } from './views/group.js';
 import { housesView } from './views/houses.js';
 import { logView } from './views/log.js';
@@ -31,6 +33,15 @@ const routes = [
   [/^\/houses\/([^/]+)\/log$/, 'log', logView],
   [/^\/houses\/([^/]+)\/settings$/, 'settings', settingsView],
 ];
+
+/** How often the house is asked who one is: a right that was given or taken shows no later than that. */
+const ASK_SESSION_MS = 25_000;
+
+const rightsNow = {
+  owner: 'You are an owner of this house now: you may do everything.',
+  editor: 'You are an editor of this house now: you may change what plays.',
+  viewer: 'You are a viewer of this house now: you may look, but not change anything.',
+};
 
 const main = document.getElementById('main');
 const side = document.getElementById('side');
@@ -99,9 +110,13 @@ function show(arrived) {
     if (path) return go(path, { replace: true });
   }
   unsubscribe();
+  unsubscribe = () => undefined;
   live = route?.houseId ? openHouse(route.houseId) : undefined;
-  if (live) remember('house_last', live.id);
-  if (live) unsubscribe = live.subscribe(changed);
+  if (live) {
+    remember('house_last', live.id);
+    const ends = [live.subscribe(changed), whenStale(live, askSession)];
+    unsubscribe = () => ends.forEach((end) => end());
+  }
   open(route, arrived);
   return undefined;
 }
@@ -162,7 +177,12 @@ let due;
 function changed() {
   due ??= setTimeout(() => {
     due = undefined;
-    if (!live) return;
+    if (!live || live.leaving) return;
+    if (live.missing && live.document) {
+      leave();
+      return;
+    }
+    if (live.barred) askSession();
     if (live.missing || (shown.waiting && live.document)) open(shown.route, shown.arrived);
     else view.update?.();
     around(shown.route?.place);
@@ -207,6 +227,65 @@ document.addEventListener('click', (event) => {
 });
 window.addEventListener('popstate', () => show(true));
 
+const closeDialogs = () => document.querySelectorAll('dialog[open]').forEach((dialog) => dialog.close());
+
+/** Goes out of a house that one may no longer see. */
+function leave() {
+  const name = houseName();
+  closeDialogs();
+  live.close();
+  if (recall('house_last') === live.id) forget('house_last');
+  go('/houses', { replace: true });
+  alarm(`You may no longer see ${name}, or it was removed.`);
+}
+
+/** Draws the view anew with the role that one has now. */
+function takeRole(mine) {
+  closeDialogs();
+  const held = main.contains(document.activeElement);
+  open(shown.route, false);
+  if (held) main.querySelector('h1')?.focus({ preventScroll: true });
+  if (confirmed) say(rightsNow[mine] ?? 'Your rights in this house have changed.');
+}
+
+/** Whether the session is what the house said, or only what was kept from the last time. */
+let confirmed = false;
+let asking;
+
+/** Asks the house who one is, and shows what is new of it. */
+function askSession() {
+  asking ??= refreshSession()
+    .then(
+      () => sessionIsKnown(),
+      // One who is not signed in any more is sent there; else the banner tells that the house is away.
+      () => undefined,
+    )
+    .finally(() => {
+      asking = undefined;
+    });
+  return asking;
+}
+
+function sessionIsKnown() {
+  if (!view) start();
+  const first = !confirmed;
+  const mine = live && session.houses.find(({ id }) => id === live.id)?.role;
+  // A house that is not among one's own from the beginning tells so itself.
+  if (live && !mine && (!first || live.barred)) {
+    if (!live.missing && !live.leaving) leave();
+  } else if (live && role(live.id) !== shown.role) {
+    takeRole(mine);
+  } else {
+    view?.update?.();
+  }
+  confirmed = true;
+  live?.comeBack();
+  around(shown.route?.place);
+}
+
+setInterval(() => document.visibilityState === 'visible' && askSession(), ASK_SESSION_MS);
+document.addEventListener('visibilitychange', () => !live && document.visibilityState === 'visible' && askSession());
+
 // A code scanned from a screen goes to the house: the only one at once, else the one that is chosen.
 function start() {
   if (location.pathname === '/pair') {
@@ -218,16 +297,8 @@ function start() {
 }
 
 if (session.user) start();
-refreshSession().then(
-  (isNew) => {
-    if (!view) start();
-    else if (isNew && live && role(live.id) !== shown.role) open(shown.route, false);
-    else if (isNew && !live) show(false);
-    else around(shown.route?.place);
-  },
-  (error) => {
-    if (error.status === 401) return;
-    if (!view)
-      fill(main, h('div', { class: 'view' }, h('h1', {}, 'The house cannot be reached'), h('p', {}, words(error))));
-  },
-);
+refreshSession().then(sessionIsKnown, (error) => {
+  if (error.status === 401) return;
+  if (!view)
+    fill(main, h('div', { class: 'view' }, h('h1', {}, 'The house cannot be reached'), h('p', {}, words(error))));
+});

@@ -2,10 +2,10 @@
 
 import { commandBar } from './commands.js';
 import { attribute, fill, h, text } from './dom.js';
-import { playlistName, title } from './environment.js';
+import { outputsOf, playlistName, title } from './environment.js';
 import { icon } from './icons.js';
 import { livePicture } from './picture.js';
-import { ago, condition, faults, health } from './words.js';
+import { ago, condition, faults, health, plural } from './words.js';
 
 /** A pill with the state's word: `set(report)`. */
 export function statePill() {
@@ -63,6 +63,8 @@ export function drawLines(list, lines) {
 
 export function screenCard({ live, base, mayEdit }, id) {
   const picture = livePicture(live, id);
+  const outputs = h('span', { class: 'outputs', hidden: true });
+  picture.element.append(outputs);
   const link = h('a', { href: `${base}/screens/${encodeURIComponent(id)}` });
   const pill = statePill();
   const what = h('span', { class: 'what' });
@@ -100,6 +102,9 @@ export function screenCard({ live, base, mayEdit }, id) {
       text(what, now.what);
       text(whence, now.whence);
       drawLines(lines, condLines(live, id));
+      const { length } = outputsOf(live.document, id);
+      outputs.hidden = length < 2;
+      text(outputs, plural(length, 'output'));
       element.classList.toggle('away', live.reports[id]?.online !== true);
       picture.update();
       bar.update();

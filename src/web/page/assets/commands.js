@@ -1,8 +1,9 @@
 // The buttons that tell a screen, a group or the whole house what to do.
 
+import { sentence, words } from './api.js';
 import { attribute, fill, h } from './dom.js';
-import { saving } from './fields.js';
 import { icon } from './icons.js';
+import { alarm, say } from './say.js';
 
 function button({ name, label, run, extra }) {
   const element = h('button', {
@@ -26,12 +27,40 @@ function button({ name, label, run, extra }) {
   return { element, draw };
 }
 
+/** What the house answered to a command, in words: `{ wrong, mild }`, both empty where everybody obeyed. */
+function answerInWords(live, { screens = [], waiting = [], offline = [], refused = {}, error } = {}) {
+  const name = (id) => live.document?.screens?.[id]?.name || id;
+  const names = (ids) => ids.map(name).join(', ');
+  const nobody = offline.length > 0 && screens.length === 0;
+  const wrong = [
+    error && sentence(error),
+    ...Object.entries(refused).map(([id, why]) => `${name(id)} refused: ${sentence(why)}`),
+    nobody && `Nobody was told: ${names(offline)} not connected.`,
+  ];
+  const mild = [
+    waiting.length > 0 && `No answer yet from ${names(waiting)}.`,
+    offline.length > 0 && !nobody && `Not connected: ${names(offline)}.`,
+  ];
+  return { wrong: wrong.filter(Boolean).join(' '), mild: mild.filter(Boolean).join(' ') };
+}
+
+/** Gives a command and says what came of it; `done` is said when everybody obeyed. */
+async function order(live, kind, id, command, done) {
+  try {
+    const { wrong, mild } = answerInWords(live, await live.command(kind, id, command));
+    if (wrong) alarm([wrong, mild].filter(Boolean).join(' '));
+    else if (mild || done) say(mild || done);
+  } catch (error) {
+    alarm(words(error));
+  }
+}
+
 /**
  * A bar of commands. `of` is who is told, in words ("Foyer"); `report()` gives the report of a single screen, or nothing
  * for several; `possible()` says whether anybody hears.
  */
 export function commandBar({ live, kind, id, of, report = () => undefined, possible = () => true, mayEdit }) {
-  const tell = (command, done) => saving(() => live.command(kind, id, command), done);
+  const tell = (command, done) => order(live, kind, id, command, done);
   const several = kind !== 'screens';
   const playing = () => report()?.state?.state === 'playing';
   const lit = () => report()?.state?.power !== 'off';

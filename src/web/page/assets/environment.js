@@ -42,9 +42,15 @@ export function itemsOf(playlist) {
   return (playlist?.montages ?? []).flatMap(({ tracks }) => (tracks ?? []).flatMap(({ items }) => items ?? []));
 }
 
+/** What boxes show an image for that says nothing of it. */
+const IMAGE_MS = 10_000;
+
+/** How long an item is shown; nothing for a video whose length is not known. */
+export const lengthOfItem = (item) => item?.duration_ms ?? (item?.kind === 'image' ? IMAGE_MS : undefined);
+
 /** How long a playlist lasts: each montage as long as its longest track. */
 export function lengthOf(document, playlist) {
-  const track = ({ items }) => (items ?? []).reduce((sum, id) => sum + (document.items?.[id]?.duration_ms ?? 0), 0);
+  const track = ({ items }) => (items ?? []).reduce((sum, id) => sum + (lengthOfItem(document.items?.[id]) ?? 0), 0);
   return (playlist?.montages ?? []).reduce((sum, { tracks }) => sum + Math.max(0, ...(tracks ?? []).map(track)), 0);
 }
 
@@ -58,6 +64,9 @@ export function outputs(document) {
   names.delete('main');
   return ['main', ...[...names].sort(byName.compare)];
 }
+
+/** Names of the outputs of a screen's box; the first is the one that is meant where none is named. */
+export const outputsOf = (document, screen) => document?.screens?.[screen]?.outputs ?? [];
 
 /** The item's file that the page previews. */
 export function file(item) {

@@ -15,6 +15,8 @@ export function merge(target, patch) {
 
 const isObject = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
 
+/** The close code that says that one may no longer come in, see docs/protocol.md. */
+const REVOKED = 4004;
 const PING_LIMIT_MS = 75_000;
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 30_000;
@@ -31,6 +33,10 @@ export class LiveHouse {
     this.link = 'connecting';
     /** Set when the house is not there (any more). */
     this.missing = false;
+    /** Set when the house says that one may no longer come in; it stays so until `comeBack`. */
+    this.barred = false;
+    /** Set by who is just removing the house. */
+    this.leaving = false;
     this.epoch = undefined;
     this.rev = undefined;
     this.listeners = new Set();
@@ -164,14 +170,31 @@ export class LiveHouse {
       this.#heard();
       this.#message(JSON.parse(event.data));
     });
-    socket.addEventListener('close', () => {
+    socket.addEventListener('close', ({ code }) => {
       if (this.closed || socket !== this.socket) return;
       if (opened !== undefined && performance.now() - opened > STABLE_MS) this.tries = 0;
+      if (code === REVOKED) {
+        this.barred = true;
+        this.link = 'offline';
+        this.#tell();
+        return;
+      }
       this.#say('offline');
-      const ceiling = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.tries);
-      this.tries += 1;
-      this.timer = setTimeout(() => this.#reconnect(), 200 + Math.random() * ceiling);
+      this.#later();
     });
+  }
+
+  #later() {
+    const ceiling = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.tries);
+    this.tries += 1;
+    this.timer = setTimeout(() => this.#reconnect(), 200 + Math.random() * ceiling);
+  }
+
+  /** One may come in after all. */
+  comeBack() {
+    if (!this.barred || this.closed) return;
+    this.barred = false;
+    this.#later();
   }
 
   /** A refused WebSocket shows no status: the plain request finds out whether one is still signed in and a member. */
@@ -182,7 +205,7 @@ export class LiveHouse {
   }
 
   #retryNow() {
-    if (this.closed || this.link !== 'offline' || this.socket.readyState <= WebSocket.OPEN) return;
+    if (this.closed || this.barred || this.link !== 'offline' || this.socket.readyState <= WebSocket.OPEN) return;
     this.tries = 0;
     this.#reconnect();
   }
@@ -268,7 +291,7 @@ let open;
 
 /** The house that the page shows; opening another closes the one before. */
 export function openHouse(id) {
-  if (open?.id === id && !open.missing) return open;
+  if (open?.id === id && !open.missing && !open.barred && !open.closed) return open;
   open?.close();
   open = new LiveHouse(id);
   return open;

@@ -1,7 +1,7 @@
 // The montages of a playlist as they are drawn in its editor: panels, in them tracks, in them rows of items.
 
 import { freshId, h } from './dom.js';
-import { file, itemsOf, lengthOf, outputs, title } from './environment.js';
+import { file, itemsOf, lengthOf, lengthOfItem, outputs, title } from './environment.js';
 import { saving } from './fields.js';
 import { icon } from './icons.js';
 import { pickItems } from './picker.js';
@@ -20,17 +20,33 @@ export function freeId(montages, stem) {
 /** The track of a list's key "montage/track". */
 export const trackAt = (montages, list) => {
   const [montage, track] = list.split('/').map(Number);
-  return montages[montage]?.tracks[track];
+  return montages[montage]?.tracks?.[track];
 };
+
+/** Which track is at a list's key: the ids of it and of its montage. */
+export const trackId = (montages, list) => {
+  const track = trackAt(montages, list);
+  return track && `${montages[Number(list.split('/')[0])].id}/${track.id}`;
+};
+
+/** The items of the track at a place, if it is still the track that was there, and has the item that was there. */
+export function itemsAt(montages, { list, of, index, what }) {
+  if (trackId(montages, list) !== of) return undefined;
+  const track = trackAt(montages, list);
+  track.items ??= [];
+  return what === undefined || track.items[index] === what ? track.items : undefined;
+}
 
 /**
  * Returns what draws one montage. `montagesNow()` gives a copy to change, `change(montages, words, focus)` makes it so,
- * `step(row, by)` moves a row, `hint` is the id of the words on how rows are moved.
+ * `step(row, by)` moves a row, `gone(what)` says that something is not where it was, `look(place)` opens the preview of
+ * a row, `hint` is the id of the words on how rows are moved.
  */
-export function montageDrawer({ live, mayEdit, montagesNow, change, step, hint }) {
+export function montageDrawer({ live, mayEdit, montagesNow, change, step, gone, look, hint }) {
   function seconds(item, key) {
-    const { kind, duration_ms: ms } = live.document.items?.[item] ?? {};
-    if (kind !== 'image' || !mayEdit) return h('span', { class: 'duration' }, ms === undefined ? '' : lasting(ms));
+    const known = live.document.items?.[item];
+    const ms = lengthOfItem(known);
+    if (known?.kind !== 'image' || !mayEdit) return h('span', { class: 'duration' }, ms === undefined ? '' : lasting(ms));
     const field = freshId('seconds');
     const input = h('input', {
       type: 'number',
@@ -48,7 +64,7 @@ export function montageDrawer({ live, mayEdit, montagesNow, change, step, hint }
           () => live.save('items', item, { duration_ms: Math.round(Number(input.value) * 1000) }),
           `${title(live.document, item)}: ${input.value} seconds`,
         ).then((kept) => {
-          if (!kept) input.value = String((live.document.items?.[item]?.duration_ms ?? ms) / 1000);
+          if (!kept) input.value = String((lengthOfItem(live.document.items?.[item]) ?? ms) / 1000);
         });
       },
     });
@@ -61,15 +77,15 @@ export function montageDrawer({ live, mayEdit, montagesNow, change, step, hint }
     );
   }
 
-  function itemRow(item, list, index, count) {
+  function itemRow(item, place, count) {
+    const { list, index } = place;
     const key = `${list}/${index}`;
     const called = title(live.document, item);
     const known = live.document.items?.[item];
     const row = h(
       'li',
       {
-        'data-row': true,
-        'data-index': index,
+        'data-row': item,
         'data-focus': key,
         tabindex: mayEdit ? '0' : undefined,
         class: 'item-row',
@@ -78,7 +94,20 @@ export function montageDrawer({ live, mayEdit, montagesNow, change, step, hint }
         'aria-keyshortcuts': mayEdit ? 'Alt+ArrowUp Alt+ArrowDown' : undefined,
       },
       mayEdit && h('span', { class: 'grip', 'data-grip': true, 'aria-hidden': 'true' }, icon('grip')),
-      thumbnail(file(known), known?.kind),
+      known
+        ? h(
+            'button',
+            {
+              type: 'button',
+              class: 'look',
+              'aria-label': `Preview: ${called}`,
+              title: 'Preview',
+              'data-focus': `${key}/look`,
+              onclick: () => look(place),
+            },
+            thumbnail(file(known), known.kind),
+          )
+        : thumbnail(),
       h(
         'span',
         { class: 'row-title' },
@@ -115,13 +144,16 @@ export function montageDrawer({ live, mayEdit, montagesNow, change, step, hint }
             'data-focus': `${key}/out`,
             onclick: () => {
               const montages = montagesNow();
-              trackAt(montages, list).items.splice(index, 1);
+              const items = itemsAt(montages, place);
+              if (!items) return gone(called);
+              items.splice(index, 1);
               const left = count - 1;
               change(
                 montages,
                 `${called} was taken out`,
                 left ? `${list}/${Math.min(index, left - 1)}` : `${list}/add`,
               );
+              return undefined;
             },
           },
           icon('close'),
@@ -131,18 +163,22 @@ export function montageDrawer({ live, mayEdit, montagesNow, change, step, hint }
     return row;
   }
 
-  async function addTo(list) {
+  async function addTo(place) {
     const chosen = await pickItems({ live });
     if (!chosen?.length) return;
     const montages = montagesNow();
-    const track = trackAt(montages, list);
-    if (!track) return;
-    track.items.push(...chosen);
-    change(montages, `${plural(chosen.length, 'item')} added`, `${list}/${track.items.length - 1}`);
+    const items = itemsAt(montages, place);
+    if (!items) {
+      gone('this track');
+      return;
+    }
+    items.push(...chosen);
+    change(montages, `${plural(chosen.length, 'item')} added`, `${place.list}/${items.length - 1}`);
   }
 
-  function trackPart(track, m, t, alone) {
+  function trackPart(track, m, t, { id, alone }) {
     const list = `${m}/${t}`;
+    const of = `${id}/${track.id}`;
     const field = freshId('output');
     const names = outputs(live.document);
     const select = h(
@@ -153,8 +189,9 @@ export function montageDrawer({ live, mayEdit, montagesNow, change, step, hint }
         'data-focus': `${list}/output`,
         onchange: () => {
           const montages = montagesNow();
+          if (!itemsAt(montages, { list, of })) return gone('this track');
           trackAt(montages, list).screen = select.value;
-          change(montages, `Track on ${select.value}`);
+          return change(montages, `Track on ${select.value}`);
         },
       },
       [...new Set([...names, track.screen])].map((output) => h('option', { value: output }, output)),
@@ -180,8 +217,9 @@ export function montageDrawer({ live, mayEdit, montagesNow, change, step, hint }
                 'aria-label': `Remove track ${t + 1} of montage ${m + 1}`,
                 onclick: () => {
                   const montages = montagesNow();
+                  if (!itemsAt(montages, { list, of })) return gone('this track');
                   montages[m].tracks.splice(t, 1);
-                  change(montages, 'Track removed', `${m}/${Math.max(0, t - 1)}/output`);
+                  return change(montages, 'Track removed', `${m}/${Math.max(0, t - 1)}/output`);
                 },
               },
               icon('remove'),
@@ -189,8 +227,8 @@ export function montageDrawer({ live, mayEdit, montagesNow, change, step, hint }
         ),
       h(
         'ol',
-        { class: 'rows', 'data-list': list, 'aria-label': `Montage ${m + 1}, ${track.screen}` },
-        items.map((item, index) => itemRow(item, list, index, items.length)),
+        { class: 'rows', 'data-list': list, 'data-id': of, 'aria-label': `Montage ${m + 1}, ${track.screen}` },
+        items.map((item, index) => itemRow(item, { list, of, index, what: item }, items.length)),
       ),
       items.length === 0 && h('p', { class: 'hint nothing' }, 'Nothing here yet.'),
       mayEdit &&
@@ -201,7 +239,7 @@ export function montageDrawer({ live, mayEdit, montagesNow, change, step, hint }
             class: 'button add',
             'data-focus': `${list}/add`,
             'aria-label': `Add items to montage ${m + 1}, ${track.screen}`,
-            onclick: () => addTo(list),
+            onclick: () => addTo({ list, of }),
           },
           icon('add'),
           'Add items',
@@ -212,6 +250,13 @@ export function montageDrawer({ live, mayEdit, montagesNow, change, step, hint }
   function montagePart(montage, m, montages) {
     const tracks = montage.tracks ?? [];
     const heading = freshId('montage');
+    /** The montages to change, if this one still is where it was; else that is said. */
+    const mine = () => {
+      const now = montagesNow();
+      if (now[m]?.id === montage.id) return now;
+      gone(`montage ${m + 1}`);
+      return undefined;
+    };
     const shift = (by, words, shape) =>
       h(
         'button',
@@ -222,7 +267,8 @@ export function montageDrawer({ live, mayEdit, montagesNow, change, step, hint }
           'data-focus': `montage/${m}/${shape}`,
           disabled: !montages[m + by],
           onclick: () => {
-            const now = montagesNow();
+            const now = mine();
+            if (!now?.[m + by]) return;
             now.splice(m + by, 0, ...now.splice(m, 1));
             change(now, `Montage is now ${m + by + 1} of ${now.length}`, `montage/${m + by}/${shape}`);
           },
@@ -249,11 +295,13 @@ export function montageDrawer({ live, mayEdit, montagesNow, change, step, hint }
                 'aria-label': `Add a track to montage ${m + 1}`,
                 'data-focus': `montage/${m}/track`,
                 onclick: () => {
-                  const now = montagesNow();
-                  const used = tracks.map(({ screen }) => screen);
+                  const now = mine();
+                  if (!now) return;
+                  const there = (now[m].tracks ??= []);
+                  const used = there.map(({ screen }) => screen);
                   const screen = outputs(live.document).find((output) => !used.includes(output)) ?? 'main';
-                  now[m].tracks = [...tracks, { id: freeId(now, 't'), screen, items: [] }];
-                  change(now, `Track on ${screen} added`, `${m}/${tracks.length}/add`);
+                  there.push({ id: freeId(now, 't'), screen, items: [] });
+                  change(now, `Track on ${screen} added`, `${m}/${there.length - 1}/add`);
                 },
               },
               icon('add'),
@@ -269,9 +317,10 @@ export function montageDrawer({ live, mayEdit, montagesNow, change, step, hint }
                   class: 'icon-button',
                   'aria-label': `Remove montage ${m + 1}`,
                   onclick: () => {
-                    const now = montagesNow();
-                    const [gone] = now.splice(m, 1);
-                    say(`Montage ${m + 1} with ${plural(itemsOf({ montages: [gone] }).length, 'item')} removed`);
+                    const now = mine();
+                    if (!now) return;
+                    const removed = now.splice(m, 1);
+                    say(`Montage ${m + 1} with ${plural(itemsOf({ montages: removed }).length, 'item')} removed`);
                     change(now, undefined, `montage/${Math.max(0, m - 1)}/track`);
                   },
                 },
@@ -280,7 +329,7 @@ export function montageDrawer({ live, mayEdit, montagesNow, change, step, hint }
             ],
           ),
       ),
-      tracks.map((track, t) => trackPart(track, m, t, tracks.length === 1)),
+      tracks.map((track, t) => trackPart(track, m, t, { id: montage.id, alone: tracks.length === 1 })),
     );
   }
 

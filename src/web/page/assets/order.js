@@ -1,5 +1,6 @@
-// Rows that are put in order by dragging their grip, or with Alt and the arrow keys. Lists are marked `data-list`, rows
-// `data-row`, grips `data-grip`; rows may go from one list to another of the same root.
+// Rows that are put in order by dragging their grip, or with Alt and the arrow keys. Lists are marked `data-list` with
+// their place and `data-id` with what they are, rows `data-row` with what they are, grips `data-grip`; rows may go from
+// one list to another of the same root.
 
 const EDGE_PX = 60;
 const SCROLL_PX = 12;
@@ -7,10 +8,13 @@ const SCROLL_PX = 12;
 const listsOf = (root) => [...root.querySelectorAll('[data-list]')];
 const rowsOf = (list) => [...list.children].filter((row) => row.hasAttribute('data-row'));
 
-/** Where a row is: the key of its list and its place in it. */
+/**
+ * Where a row is: its list and its place in it, and what both of them are. Somebody else may change what is there before
+ * the row is put down; then what is there is not what was taken.
+ */
 export function placeOf(row) {
   const list = row.closest('[data-list]');
-  return { list: list.dataset.list, index: rowsOf(list).indexOf(row) };
+  return { list: list.dataset.list, of: list.dataset.id, index: rowsOf(list).indexOf(row), what: row.dataset.row };
 }
 
 /** The place one further up or down, over the ends of the lists; nothing at the very end. */
@@ -18,19 +22,22 @@ export function neighbour(root, row, by) {
   const lists = listsOf(root);
   const list = row.closest('[data-list]');
   const index = rowsOf(list).indexOf(row) + by;
-  if (index >= 0 && index < rowsOf(list).length) return { list: list.dataset.list, index };
+  if (index >= 0 && index < rowsOf(list).length) return { list: list.dataset.list, of: list.dataset.id, index };
   const next = lists[lists.indexOf(list) + by];
   if (!next) return undefined;
-  return { list: next.dataset.list, index: by < 0 ? rowsOf(next).length : 0 };
+  return { list: next.dataset.list, of: next.dataset.id, index: by < 0 ? rowsOf(next).length : 0 };
 }
 
-/** Watches a root; `moved(from, to)` is called with two places, the second counted without the moved row. */
-export function orderable(root, moved) {
+/**
+ * Watches a root; `moved(from, to)` is called with two places, the second counted without the moved row. `rested()` is
+ * called after each drag: what was not drawn meanwhile can be.
+ */
+export function orderable(root, moved, rested) {
   let drag;
 
   root.addEventListener('keydown', (event) => {
     if (drag && event.key === 'Escape') return finish(false);
-    if (!event.altKey || !['ArrowUp', 'ArrowDown'].includes(event.key)) return undefined;
+    if (drag || !event.altKey || !['ArrowUp', 'ArrowDown'].includes(event.key)) return undefined;
     const row = event.target.closest('[data-row]');
     if (!row) return undefined;
     event.preventDefault();
@@ -80,6 +87,7 @@ export function orderable(root, moved) {
     // The row goes home first: the one who draws the list draws it from its data.
     home.insertBefore(row, after);
     if (keep && (to.list !== from.list || to.index !== from.index)) moved(from, to);
+    rested();
   }
 
   return { dragging: () => drag !== undefined };

@@ -2,7 +2,7 @@
 
 import { dialog } from './dialog.js';
 import { fill, freshId, h, text } from './dom.js';
-import { file, sorted } from './environment.js';
+import { file, lengthOfItem, sorted } from './environment.js';
 import { icon } from './icons.js';
 import { thumbnail } from './picture.js';
 import { uploadButton, uploadList } from './uploading.js';
@@ -53,7 +53,7 @@ export function pickItems({ live }) {
                 { for: field },
                 thumbnail(file(item), item.kind),
                 h('span', { class: 'what' }, item.title || id),
-                h('span', { class: 'hint' }, item.duration_ms === undefined ? '' : lasting(item.duration_ms)),
+                h('span', { class: 'hint' }, lengthOfItem(item) === undefined ? '' : lasting(lengthOfItem(item))),
               ),
             );
           }),

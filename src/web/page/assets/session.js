@@ -17,11 +17,14 @@ export async function refreshSession() {
   return true;
 }
 
+/** Somebody else may come in now: what was kept of the one before is none of theirs. */
+export const forgetSession = () => forget(STORE);
+
 export async function signOut() {
   try {
     await ask('POST', '/sign-out', { signedOut: true });
   } finally {
-    forget(STORE);
+    forgetSession();
     location.assign('/sign-in');
   }
 }

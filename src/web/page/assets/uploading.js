@@ -9,7 +9,11 @@ import { plural, size } from './words.js';
 const TYPES = 'video/*,image/*';
 
 async function take(houseId, files, done) {
-  const made = await uploadsOf(houseId).add(files);
+  const uploads = uploadsOf(houseId);
+  const adding = uploads.add(files);
+  for (const { name, continued } of uploads.entries.slice(-files.length))
+    if (continued) say(`${name} goes on where it was`);
+  const made = await adding;
   if (made.length) say(`${plural(made.length, 'file')} uploaded`);
   done?.(made);
 }
@@ -56,7 +60,7 @@ export function dropZone(element, houseId) {
 const states = {
   waiting: 'Waiting',
   sending: '',
-  retrying: 'The connection broke; going on soon',
+  retrying: 'The connection broke; going on soon.',
   done: 'Done',
   failed: '',
 };
@@ -81,7 +85,8 @@ function row(uploads, entry) {
     update() {
       bar.value = entry.state === 'done' ? entry.size : entry.sent;
       element.dataset.state = entry.state;
-      text(note, entry.error ?? (states[entry.state] || `${size(entry.sent)} of ${size(entry.size)}`));
+      const trouble = entry.state === 'retrying' && entry.trouble && `${entry.trouble} Going on soon.`;
+      text(note, entry.error ?? (trouble || states[entry.state] || `${size(entry.sent)} of ${size(entry.size)}`));
       again.hidden = entry.state !== 'failed';
       attribute(
         drop,
@@ -92,20 +97,60 @@ function row(uploads, entry) {
   };
 }
 
-/** The uploads under way; gone when there are none. */
+/** An upload of before that wants its file. */
+function leftRow(uploads, one) {
+  const note = h('span', { class: 'hint' });
+  const bar = h('progress', { max: String(one.size), value: 0, 'aria-label': `Upload of ${one.name}` });
+  const drop = h(
+    'button',
+    {
+      type: 'button',
+      class: 'icon-button',
+      'aria-label': `Give up the upload of ${one.name}`,
+      onclick: () => uploads.giveUp(one.id),
+    },
+    icon('close'),
+  );
+  return {
+    element: h(
+      'li',
+      { 'data-state': 'left' },
+      h('span', { class: 'row-title' }, h('span', { class: 'what' }, one.name), note),
+      bar,
+      drop,
+    ),
+    update() {
+      bar.value = one.sent ?? 0;
+      const far = one.sent === undefined ? '' : `, ${size(one.sent)} of ${size(one.size)} are here`;
+      text(note, `Not finished${far}. Choose the same file again, and it goes on there.`);
+    },
+  };
+}
+
+/** The uploads under way, and those of before that are not finished; gone when there are none. */
 export function uploadList(houseId) {
   const uploads = uploadsOf(houseId);
   const list = h('ul', {});
-  const element = h('section', { class: 'uploads', 'aria-label': 'Uploads' }, list);
+  const left = h('ul', { 'aria-label': 'To be continued' });
+  const element = h('section', { class: 'uploads', 'aria-label': 'Uploads' }, left, list);
   const rows = keyed(list, (key) =>
     row(
       uploads,
       uploads.entries.find((entry) => entry.key === key),
     ),
   );
+  const leftRows = keyed(left, (id) =>
+    leftRow(
+      uploads,
+      uploads.left.find((one) => one.id === id),
+    ),
+  );
   const update = () => {
-    element.hidden = uploads.entries.length === 0;
+    element.hidden = uploads.entries.length + uploads.left.length === 0;
+    list.hidden = uploads.entries.length === 0;
+    left.hidden = uploads.left.length === 0;
     rows.update(uploads.entries.map(({ key }) => [key]));
+    leftRows.update(uploads.left.map(({ id }) => [id]));
   };
   update();
   return { element, close: uploads.subscribe(update) };

@@ -2,7 +2,7 @@
 
 import { askJson } from '../api.js';
 import { nameDialog } from '../dialog.js';
-import { fill, h } from '../dom.js';
+import { fill, h, keepingFocus } from '../dom.js';
 import { icon } from '../icons.js';
 import { session } from '../session.js';
 
@@ -19,6 +19,13 @@ export function housesView({ go, refresh, query }) {
     await refresh().catch(() => undefined);
     go(`/houses/${made.id}`);
   };
+  const blank = h(
+    'section',
+    { class: 'empty' },
+    icon('screens'),
+    h('h2', {}, 'No house yet'),
+    h('p', {}, 'Make one, or ask an owner for a link to theirs.'),
+  );
   const element = h(
     'div',
     { class: 'view' },
@@ -33,28 +40,35 @@ export function housesView({ go, refresh, query }) {
       ),
     ),
     list,
+    blank,
   );
   const code = query.get('pair') ? `?code=${encodeURIComponent(query.get('pair'))}` : '';
-  fill(
-    list,
-    session.houses.map((house) =>
+  const row = (house) =>
+    h(
+      'li',
+      {},
       h(
-        'li',
-        {},
+        'a',
+        { href: `/houses/${house.id}${pairing ? `/pair${code}` : ''}`, 'data-focus': house.id },
+        h('span', { class: 'disc' }, icon('screens')),
         h(
-          'a',
-          { href: `/houses/${house.id}${pairing ? `/pair${code}` : ''}` },
-          h('span', { class: 'disc' }, icon('screens')),
-          h(
-            'span',
-            { class: 'words' },
-            h('strong', {}, house.name),
-            h('span', { class: 'hint' }, roles[house.role] ?? ''),
-          ),
-          icon('back'),
+          'span',
+          { class: 'words' },
+          h('strong', {}, house.name),
+          h('span', { class: 'hint' }, roles[house.role] ?? ''),
         ),
+        icon('back'),
       ),
-    ),
-  );
-  return { title: 'Houses', element };
+    );
+  let drawn;
+  return {
+    title: 'Houses',
+    element,
+    update() {
+      if (drawn === JSON.stringify(session.houses)) return;
+      drawn = JSON.stringify(session.houses);
+      keepingFocus(list, () => fill(list, session.houses.map(row)));
+      blank.hidden = session.houses.length > 0;
+    },
+  };
 }

@@ -64,6 +64,8 @@ export function logView({ live }) {
   const note = h('p', { class: 'hint' });
   const more = h('button', { type: 'button', class: 'button', hidden: true, onclick: () => load(true) }, 'Show older');
   let plays = [];
+  /** What the house called the page after the last one; nothing at the end. */
+  let next;
   let turn = 0;
 
   function query(extra) {
@@ -95,16 +97,17 @@ export function logView({ live }) {
     turn += 1;
     const mine = turn;
     csv.href = `/api/v1/houses/${live.id}/plays.csv?${query()}`;
-    const end = older && plays.length ? { to: plays.at(-1).at } : {};
+    const after = older && next ? { before: next } : {};
     more.disabled = true;
     try {
-      const answer = await askJson('GET', `/houses/${live.id}/plays?${query({ limit: PAGE, ...end })}`);
+      const answer = await askJson('GET', `/houses/${live.id}/plays?${query({ limit: PAGE, ...after })}`);
       if (mine !== turn) return;
       plays = older ? [...plays, ...answer.plays] : answer.plays;
+      next = answer.next;
       if (older) body.append(...answer.plays.map(row));
       else fill(body, plays.map(row));
       note.textContent = plays.length ? '' : 'Nothing was shown in this time.';
-      more.hidden = answer.plays.length < PAGE;
+      more.hidden = !next;
       if (!quiet) whisper(`${plural(plays.length, 'entry', 'entries')} shown`);
     } catch (error) {
       if (mine === turn) note.textContent = words(error);
@@ -166,7 +169,7 @@ export function logView({ live }) {
       if (!again) return;
       due ??= setTimeout(() => {
         due = undefined;
-        load(false, true);
+        if (plays.length <= PAGE) load(false, true);
       }, AFTER_A_PLAY_MS);
     },
     close: () => clearTimeout(due),

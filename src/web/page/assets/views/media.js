@@ -1,110 +1,12 @@
-// The media library: every item of the house, with uploads, preview, names and lengths.
+// The media library: every item of the house, with uploads and previews.
 
-import { confirmDialog, dialog, nameDialog } from '../dialog.js';
-import { fill, freshId, h, keyed, text } from '../dom.js';
-import { file, playlistsWith, sorted } from '../environment.js';
-import { saving } from '../fields.js';
+import { fill, h, keyed, text } from '../dom.js';
+import { file, lengthOfItem, sorted } from '../environment.js';
 import { icon } from '../icons.js';
 import { thumbnail } from '../picture.js';
+import { preview } from '../preview.js';
 import { dropZone, uploadButton, uploadList } from '../uploading.js';
 import { lasting, size } from '../words.js';
-
-function preview({ live, mayEdit }, id) {
-  const item = live.document.items?.[id];
-  const source = file(item);
-  const users = playlistsWith(live.document, id).map(([, { name }]) => name);
-  const inUse = users.length ? `In ${users.join(', ')}` : 'In no playlist';
-  return dialog(
-    item.title || id,
-    (close) => {
-      const picture =
-        item.kind === 'video'
-          ? h('video', {
-              src: source?.src,
-              controls: true,
-              playsinline: true,
-              preload: 'metadata',
-              'aria-label': `Preview of ${item.title}`,
-            })
-          : h('img', { src: source?.src, alt: item.title || id });
-      const field = freshId('seconds');
-      const seconds = h('input', {
-        type: 'number',
-        id: field,
-        min: '0.5',
-        step: '0.5',
-        max: '86400',
-        required: true,
-        inputmode: 'decimal',
-        value: String((item.duration_ms ?? 10_000) / 1000),
-        disabled: !mayEdit,
-        onchange: () =>
-          seconds.reportValidity() &&
-          saving(
-            () => live.save('items', id, { duration_ms: Math.round(Number(seconds.value) * 1000) }),
-            'Length saved',
-          ),
-      });
-      const rename = async () => {
-        const done = await nameDialog('Rename the item', 'Title', item.title, 'Rename', (title) =>
-          live.save('items', id, { title }),
-        );
-        if (done) close();
-      };
-      const remove = async () => {
-        const use = users.length ? `It is taken out of ${users.join(', ')}, too.` : 'It is in no playlist.';
-        if (
-          await confirmDialog(
-            `Remove ${item.title}?`,
-            `The file is deleted from the house. ${use}`,
-            'Remove the item',
-            () => removeItem(live, id),
-          )
-        )
-          close();
-      };
-      return h(
-        'div',
-        { class: 'preview' },
-        h('div', { class: 'preview-picture' }, picture),
-        h(
-          'p',
-          { class: 'hint' },
-          [
-            item.kind === 'video' ? 'Video' : 'Image',
-            item.kind === 'video' && item.duration_ms !== undefined && lasting(item.duration_ms),
-            source && size(source.size),
-            inUse,
-          ]
-            .filter(Boolean)
-            .join(' · '),
-        ),
-        item.kind === 'image' &&
-          h('div', { class: 'field inline' }, h('label', { for: field }, 'Shown for, in seconds'), seconds),
-        mayEdit &&
-          h(
-            'div',
-            { class: 'actions' },
-            h('button', { type: 'button', class: 'button', onclick: rename }, icon('edit'), 'Rename'),
-            h('button', { type: 'button', class: 'button danger-quiet', onclick: remove }, icon('remove'), 'Remove'),
-          ),
-      );
-    },
-    { wide: true },
-  );
-}
-
-/** The playlists let go of the item first, so that none points at nothing. */
-async function removeItem(live, id) {
-  for (const [key, { montages }] of playlistsWith(live.document, id)) {
-    const without = montages.map((montage) => ({
-      ...montage,
-      tracks: montage.tracks.map((track) => ({ ...track, items: track.items.filter((item) => item !== id) })),
-    }));
-    await live.save('playlists', key, { montages: without });
-  }
-  await live.remove('items', id);
-}
 
 function tile(ctx, id) {
   const { live } = ctx;
@@ -116,7 +18,7 @@ function tile(ctx, id) {
     {},
     h(
       'button',
-      { type: 'button', class: 'tile', onclick: () => preview(ctx, id) },
+      { type: 'button', class: 'tile', onclick: () => preview(ctx, [id]) },
       still,
       h('span', { class: 'words' }, name, facts),
     ),
@@ -136,7 +38,7 @@ function tile(ctx, id) {
         facts,
         [
           item.kind === 'video' ? 'Video' : 'Image',
-          item.duration_ms !== undefined && lasting(item.duration_ms),
+          lengthOfItem(item) !== undefined && lasting(lengthOfItem(item)),
           source && size(source.size),
         ]
           .filter(Boolean)
@@ -173,7 +75,7 @@ export function mediaView(ctx) {
         { class: 'hint' },
         'Videos and images; files may be dropped anywhere here. An upload goes on where it was after a network fault.',
       ),
-    uploads.element,
+    mayEdit && uploads.element,
     grid,
     blank,
   );

@@ -6,6 +6,8 @@ import { icon } from '../icons.js';
 import { say } from '../say.js';
 
 const CODE_CHARS = 8;
+const TRIES = 5;
+const AGAIN_MS = 1_000;
 
 /** Capitals without what people put between: "abcd efgh" is ABCDEFGH. */
 export const tidy = (code) =>
@@ -14,6 +16,17 @@ export const tidy = (code) =>
     .replace(/[^A-Z0-9]/g, '')
     .slice(0, CODE_CHARS);
 const shaped = (code) => (code.length > 4 ? `${code.slice(0, 4)}-${code.slice(4)}` : code);
+
+/** Who shows a code. The number to compare comes a moment later where the box has just begun to show it. */
+async function lookUp(path, code) {
+  for (let turn = 1; ; turn += 1) {
+    const found = await askJson('POST', `${path}/look-up`, { json: { code } });
+    if (found.check || turn === TRIES) return found;
+    await new Promise((resolve) => {
+      setTimeout(resolve, AGAIN_MS);
+    });
+  }
+}
 
 export function pairView(ctx) {
   const { live, base, go, query, mayEdit } = ctx;
@@ -67,7 +80,7 @@ export function pairView(ctx) {
       if (problem.textContent) return input.focus();
       submit.disabled = true;
       try {
-        checkStep(await askJson('POST', `${path}/look-up`, { json: { code: wanted } }));
+        checkStep(await lookUp(path, wanted));
       } catch (error) {
         problem.textContent =
           error.status === 404
@@ -108,7 +121,7 @@ export function pairView(ctx) {
       'form',
       { class: 'form', 'aria-labelledby': 'compare' },
       heading,
-      h('p', { class: 'check-number' }, check),
+      h('p', { class: 'check-number' }, check ?? 'Not known yet: wait for it, and begin again'),
       h(
         'p',
         { class: 'hint' },
@@ -132,7 +145,7 @@ export function pairView(ctx) {
         await work();
       } catch (error) {
         problem.textContent =
-          error.status === 404
+          error.status === 404 || error.status === 410
             ? 'The code has run out. Begin again with the one that the screen shows now.'
             : words(error);
         busy(false);
@@ -155,6 +168,7 @@ export function pairView(ctx) {
         codeStep('', 'The box was refused and told so.').input.focus();
       }),
     );
+    yes.disabled = !check;
     fill(step, form);
     heading.focus();
   }

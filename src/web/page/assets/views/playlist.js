@@ -4,8 +4,9 @@ import { words as reason } from '../api.js';
 import { attribute, fill, freshId, h, keepingFocus, text } from '../dom.js';
 import { itemsOf, lengthOf, outputs, title } from '../environment.js';
 import { icon } from '../icons.js';
-import { freeId, montageDrawer, trackAt } from '../montages.js';
-import { neighbour, orderable } from '../order.js';
+import { freeId, itemsAt, montageDrawer, trackAt } from '../montages.js';
+import { neighbour, orderable, placeOf } from '../order.js';
+import { preview } from '../preview.js';
 import { scheduleEditor } from '../schedule.js';
 import { alarm, say, whisper } from '../say.js';
 import { lasting, plural } from '../words.js';
@@ -42,29 +43,55 @@ export function playlistView(ctx) {
     update();
   }
 
+  const gone = (what) => alarm(`Someone else changed this playlist meanwhile: ${what} is not where it was. Try again.`);
+
+  /** Moves an item, if it is still where it was taken and there still is where it goes. */
   function moved(from, to) {
     const montages = montagesNow();
-    const [item] = trackAt(montages, from.list).items.splice(from.index, 1);
-    trackAt(montages, to.list).items.splice(to.index, 0, item);
+    const here = itemsAt(montages, from);
+    const there = here && itemsAt(montages, { list: to.list, of: to.of });
+    if (!there) {
+      gone(title(live.document, from.what));
+      return;
+    }
+    const [item] = here.splice(from.index, 1);
+    const index = Math.min(to.index, there.length);
+    there.splice(index, 0, item);
     const track = trackAt(montages, to.list);
     const where = from.list === to.list ? '' : ` on ${track.screen}, montage ${Number(to.list.split('/')[0]) + 1}`;
     change(
       montages,
-      `${title(live.document, item)}: now ${to.index + 1} of ${track.items.length}${where}`,
-      `${to.list}/${to.index}`,
+      `${title(live.document, item)}: now ${index + 1} of ${track.items.length}${where}`,
+      `${to.list}/${index}`,
     );
   }
 
   const editor = h('div', { class: 'editor' });
-  const order = mayEdit ? orderable(editor, moved) : { dragging: () => false };
+  const order = mayEdit ? orderable(editor, moved, () => update()) : { dragging: () => false };
   const step = (row, by) => {
-    const index = Number(row.dataset.index);
     const to = neighbour(editor, row, by);
-    if (to) moved({ list: row.parentElement.dataset.list, index }, to);
+    if (to) moved(placeOf(row), to);
   };
 
+  /** Opens the preview of a row; from there one goes on to the other items of the playlist. */
+  async function look({ list, index }) {
+    const montages = montagesNow();
+    const [m, t] = list.split('/').map(Number);
+    const before = itemsOf({ montages: [...montages.slice(0, m), { tracks: montages[m]?.tracks?.slice(0, t) }] });
+    await preview(ctx, itemsOf({ montages }), before.length + index);
+    // The rows may have been drawn anew meanwhile: then the dialog had nobody to give the focus back to.
+    if (!closed && document.activeElement === document.body)
+      editor.querySelector(`[data-focus="${CSS.escape(`${list}/${index}/look`)}"]`)?.focus();
+  }
+  editor.addEventListener('keydown', (event) => {
+    if (event.key !== 'Enter' || !event.target.hasAttribute('data-row')) return;
+    event.preventDefault();
+    event.target.querySelector('.look')?.focus();
+    event.target.querySelector('.look')?.click();
+  });
+
   const hint = freshId('hint');
-  const montagePart = montageDrawer({ live, mayEdit, montagesNow, change, step, hint });
+  const montagePart = montageDrawer({ live, mayEdit, montagesNow, change, step, gone, look, hint });
   const heading = h('h1', { tabindex: '-1' });
   const facts = h('p', { class: 'hint' });
   const choices = choiceButtons(live, id, mayEdit);
@@ -103,7 +130,7 @@ export function playlistView(ctx) {
       h(
         'p',
         { class: 'hint keys', id: hint },
-        'Drag a row by its grip, or focus it and press Alt with the up or down arrow.',
+        'Drag a row by its grip, or focus it and press Alt with the up or down arrow. Enter shows its preview.',
       ),
     editor,
     mayEdit && h('button', { type: 'button', class: 'button', onclick: addMontage }, icon('add'), 'Add a montage'),

@@ -1,10 +1,10 @@
-// One screen: its large live picture, how it is in figures, and the settings it has of its own.
+// One screen: a large live picture of each of its outputs, how it is in figures, and the settings it has of its own.
 
 import { condLines, drawLines, showing, statePill } from '../card.js';
 import { commandBar } from '../commands.js';
 import { confirmDialog, nameDialog } from '../dialog.js';
-import { fill, freshId, h, text } from '../dom.js';
-import { sorted, title } from '../environment.js';
+import { attribute, fill, freshId, h, keyed, text } from '../dom.js';
+import { outputsOf, sorted, title } from '../environment.js';
 import { overridable, ownField, saving } from '../fields.js';
 import { icon } from '../icons.js';
 import { livePicture } from '../picture.js';
@@ -63,6 +63,22 @@ function outputsTable(live, id) {
   );
 }
 
+/** The live picture of the output at a place, with its name where the box has more than one. */
+function outputPicture(live, id, place) {
+  const picture = livePicture(live, id, place);
+  const name = h('figcaption', {});
+  return {
+    element: h('figure', {}, picture.element, name),
+    update() {
+      const names = outputsOf(live.document, id);
+      name.hidden = names.length < 2;
+      text(name, names[place] ?? '');
+      picture.update();
+    },
+    close: picture.close,
+  };
+}
+
 function groupField({ live, mayEdit }, id) {
   const field = freshId('group');
   const select = h('select', {
@@ -98,7 +114,8 @@ export function screenView(ctx) {
   const name = () => live.document?.screens?.[id]?.name || id;
   const heading = h('h1', { tabindex: '-1' });
   const pill = statePill();
-  const picture = livePicture(live, id);
+  const gallery = h('div', { class: 'pictures' });
+  const pictures = keyed(gallery, (place) => outputPicture(live, id, place));
   const what = h('span', { class: 'what' });
   const whence = h('span', { class: 'hint' });
   const lines = h('ul', { class: 'lines' });
@@ -123,13 +140,20 @@ export function screenView(ctx) {
   const remove = async () => {
     const sure = await confirmDialog(
       `Remove ${name()}?`,
-      'The box loses its right to this house at once. It goes on with its local playlist and can be paired again.',
+      'The box loses its right to this house at once. ' +
+        'It keeps playing what it last knew of the house until it is paired anew.',
       'Remove the screen',
       () => live.remove('screens', id),
     );
     if (sure) go(base, { replace: true });
   };
 
+  const section = h(
+    'section',
+    { class: 'screen-picture' },
+    gallery,
+    h('div', { class: 'under-picture' }, h('p', { class: 'shows' }, what, whence), bar.element),
+  );
   const element = h(
     'div',
     { class: 'view' },
@@ -150,12 +174,7 @@ export function screenView(ctx) {
     h(
       'div',
       { class: 'screen-view' },
-      h(
-        'section',
-        { class: 'screen-picture', 'aria-label': 'Live picture' },
-        picture.element,
-        h('div', { class: 'under-picture' }, h('p', { class: 'shows' }, what, whence), bar.element),
-      ),
+      section,
       h(
         'section',
         { class: 'panel', 'aria-labelledby': 'condition' },
@@ -196,7 +215,10 @@ export function screenView(ctx) {
       fill(outputs, outputsTable(live, id));
     }
     fields.forEach((field) => field.update());
-    picture.update();
+    // Before the document is here, there is at least one.
+    const count = Math.max(1, outputsOf(live.document, id).length);
+    attribute(section, 'aria-label', count > 1 ? 'Live pictures' : 'Live picture');
+    pictures.update(Array.from({ length: count }, (_, place) => [place]));
     bar.update();
   }
   return {
@@ -205,7 +227,7 @@ export function screenView(ctx) {
     update,
     close() {
       clearInterval(clock);
-      picture.close();
+      pictures.close();
     },
   };
 }

@@ -87,15 +87,25 @@ export function settingsView(ctx) {
     ]),
   );
   const toggle = autostartToggle(live.id, mayEdit);
-  const people = mayOwn ? membersPanel(live.id) : undefined;
-  const tokens = mayOwn ? tokensPanel(live.id) : undefined;
-  const alerts = mayEdit ? alertsPanel(live.id) : undefined;
+  const people = mayOwn ? membersPanel(live) : undefined;
+  const tokens = mayOwn ? tokensPanel(live) : undefined;
+  const alerts = mayEdit ? alertsPanel(live) : undefined;
   const remove = async () => {
     const sure = await confirmDialog(
       `Remove ${live.document.house.name}?`,
-      'The house goes for good, with its playlists, media and play log. Its boxes play their local playlists from then on.',
+      'The house goes for good, with its playlists, media and play log. ' +
+        'Its boxes keep playing what they last knew of it until they are paired anew.',
       'Remove the house',
-      () => askJson('DELETE', `/houses/${live.id}`, { rev: live.document.house.rev }),
+      async () => {
+        // Its end comes over the connection, too, perhaps before the answer.
+        live.leaving = true;
+        try {
+          await askJson('DELETE', `/houses/${live.id}`, { rev: live.document.house.rev });
+        } catch (error) {
+          live.leaving = false;
+          throw error;
+        }
+      },
     );
     if (!sure) return;
     forget('house_last');
@@ -143,7 +153,9 @@ export function settingsView(ctx) {
   return {
     title: 'Settings',
     element,
-    close: toggle.close,
+    close() {
+      for (const part of [toggle, people, tokens, alerts]) part?.close();
+    },
     update() {
       name.update();
       zone.update();
