@@ -1,6 +1,6 @@
 # The two commands are `make demo` and `make test`. All of them install what they need.
 
-.PHONY: help demo test check e2e rig rig-shell soak bench bench-house bench-rig coverage
+.PHONY: help demo test check e2e conformance rig rig-shell soak bench bench-house bench-rig coverage
 
 rig_path := PATH="$${XDG_CACHE_HOME:-$$HOME/.cache}/musebox/bin:$$PATH"
 
@@ -10,6 +10,7 @@ help:
 	@echo "make test              every check and test"
 	@echo "make check             the quick ones"
 	@echo "make e2e               the page, the house server and a box together, and how quickly a box obeys"
+	@echo "make conformance       the WebSockets and the interface under test suites that others have written"
 	@echo "make rig               the tests in a virtual machine with a real kernel and real display drivers"
 	@echo "make rig-shell         a prompt in such a machine, with the picture as a file"
 	@echo "make soak              the same tests for much longer"
@@ -36,6 +37,10 @@ check:
 e2e:
 	@tests/setup e2e
 	@FLIPS=$${FLIPS:-100} tests/e2e/run tests/e2e/house.test.mjs
+
+conformance:
+	@tests/setup conformance
+	@tests/conformance/run
 
 rig:
 	@tests/setup rig

@@ -13,6 +13,7 @@ mod cost;
 mod counted;
 mod flips;
 mod guest;
+mod house;
 mod machine;
 mod pictures;
 mod planes;

@@ -164,7 +164,8 @@ fn parcel(path: &Path) -> anyhow::Result<Vec<u8>> {
         fs::create_dir_all(folder.join("tools"))?;
         fs::copy(&tool, target)?;
     }
-    package(&folder.join("musebox.deb"))?;
+    package(&folder.join("musebox.deb"), &[])?;
+    package(&folder.join("musebox-house.deb"), &["--variant", "house"])?;
     let done = Command::new("tar")
         .args(["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "-C"])
         .arg(&folder)
@@ -184,8 +185,8 @@ fn parcel(path: &Path) -> anyhow::Result<Vec<u8>> {
     Ok(hash)
 }
 
-/// Makes the package of the binaries that this test was built with.
-fn package(path: &Path) -> anyhow::Result<()> {
+/// Makes a package of the binaries that this test was built with.
+fn package(path: &Path, variant: &[&str]) -> anyhow::Result<()> {
     // Where tests/setup puts the tools that cargo installs.
     let tools = base::cache().join("../bin");
     let path_of = env::var("PATH").unwrap_or_default();
@@ -199,6 +200,7 @@ fn package(path: &Path) -> anyhow::Result<()> {
             "--strip",
             "--no-separate-debug-symbols",
         ])
+        .args(variant)
         .arg("--output")
         .arg(path)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
