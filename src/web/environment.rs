@@ -197,16 +197,13 @@ impl Talk {
         tokio::select! {
             biased;
             () = gone(goes) => Some(HouseInput::End(Closing::Restart)),
-            Ok(()) = place.standing.changed() => {
-                let standing = *place.standing.borrow_and_update();
-                match standing {
-                    Standing::Doubted => self.recheck().await,
-                    // Whoever may come again does, with a token of its own.
-                    Standing::Ousted => self.recheck().await.or(Some(HouseInput::Closed)),
-                    Standing::Replaced => Some(HouseInput::Closed),
-                    Standing::Homeless => Some(HouseInput::End(Closing::Revoked)),
-                }
-            }
+            standing = place.signal.changed() => match standing {
+                Standing::Doubted => self.recheck().await,
+                // Whoever may come again does, with a token of its own.
+                Standing::Ousted => self.recheck().await.or(Some(HouseInput::Closed)),
+                Standing::Replaced => Some(HouseInput::Closed),
+                Standing::Homeless => Some(HouseInput::End(Closing::Revoked)),
+            },
             word = place.words.recv() => match word {
                 Some(Word::Command(frame)) => Some(HouseInput::Command { id: frame.id, command: frame.command }),
                 Some(Word::Tell(frame)) => Some(HouseInput::Tell(frame)),

@@ -13,7 +13,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::{
     db::{Change, ChangeRow, CommandRow, Enrolment, ReportRow, Store, StoreError, Stored, Write},
@@ -81,10 +81,44 @@ pub enum Standing {
     Homeless,
 }
 
+/// How a guest stands, for the guest to hear. It is smaller than a `watch` channel, and there is one for each box.
+#[derive(Debug)]
+pub struct Signal {
+    standing: Mutex<Standing>,
+    changed: Notify,
+}
+
+impl Signal {
+    /// At first the guest is doubted.
+    fn new() -> Arc<Self> {
+        let signal = Self {
+            standing: Mutex::new(Standing::Doubted),
+            changed: Notify::new(),
+        };
+        signal.changed.notify_one();
+        Arc::new(signal)
+    }
+
+    /// Who must leave is not let off by a doubt.
+    fn raise(&self, standing: Standing) {
+        let mut now = locked(&self.standing);
+        if *now == Standing::Doubted {
+            *now = standing;
+        }
+        self.changed.notify_one();
+    }
+
+    /// Waits until the standing is to be looked at; answers it.
+    pub async fn changed(&self) -> Standing {
+        self.changed.notified().await;
+        *locked(&self.standing)
+    }
+}
+
 struct Door {
     guest: Guest,
     mailbox: mpsc::Sender<Word>,
-    standing: watch::Sender<Standing>,
+    signal: Arc<Signal>,
 }
 
 impl Door {
@@ -111,7 +145,7 @@ pub struct Place {
     /// The words for the guest.
     pub words: mpsc::Receiver<Word>,
     /// How it stands; at first it is doubted, since its right may have gone while it came in.
-    pub standing: watch::Receiver<Standing>,
+    pub signal: Arc<Signal>,
     /// The house's revision, as it changes.
     pub revision: watch::Receiver<Revision>,
 }
@@ -458,8 +492,7 @@ impl Hall {
     pub fn enter(self: &Arc<Self>, guest: Guest) -> Place {
         let number = self.next_guest.fetch_add(1, Ordering::Relaxed);
         let (mailbox, words) = mpsc::channel(MAILBOX);
-        let (standing, mut stands) = watch::channel(Standing::Doubted);
-        stands.mark_changed();
+        let signal = Signal::new();
         if let Guest::Box(screen) = &guest {
             // A box has one connection.
             self.stand(Standing::Replaced, |door| door.is_of(screen));
@@ -467,14 +500,14 @@ impl Hall {
         let door = Door {
             guest,
             mailbox,
-            standing,
+            signal: Arc::clone(&signal),
         };
         locked(&self.guests).insert(number, door);
         Place {
             hall: Arc::clone(self),
             number,
             words,
-            standing: stands,
+            signal,
             revision: self.revision.subscribe(),
         }
     }
@@ -509,14 +542,7 @@ impl Hall {
 
     fn stand(&self, standing: Standing, whose: impl Fn(&Door) -> bool) {
         for door in locked(&self.guests).values().filter(|door| whose(door)) {
-            // Who must leave is not let off by a doubt.
-            let changed = |now: &mut Standing| {
-                if *now == Standing::Doubted {
-                    *now = standing;
-                }
-                true
-            };
-            door.standing.send_if_modified(changed);
+            door.signal.raise(standing);
         }
     }
 
