@@ -8,6 +8,8 @@ mod choosing;
 mod counted;
 #[path = "support/fake_house.rs"]
 mod fake_house;
+#[path = "support/servers/http.rs"]
+mod http;
 #[path = "house_client/later.rs"]
 mod later;
 #[path = "house_client/outputs.rs"]
@@ -22,6 +24,7 @@ mod times;
 use std::{fs, path::Path};
 
 use fake_house::{FakeHouse, Wire, hex, spki};
+use http::{Http, Manner};
 use player_box::{PlayerBox, Running, until};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -407,6 +410,44 @@ fn a_box_that_is_refused_plays_its_own_playlist_and_asks_no_more() {
     assert_eq!(status["state"], "playing");
     assert_eq!(status["house"]["code"], Value::Null);
     assert_eq!(pair.house.known().enrolments.len(), 1);
+    pair.end(running);
+}
+
+#[test]
+fn a_medium_of_another_server_is_fetched_whole_before_it_counts() {
+    let pair = Pair::new(Wire::Plain);
+    let elsewhere = pair.player.path("elsewhere");
+    fs::create_dir(&elsewhere).expect("a folder");
+    let running = pair.paired();
+    pair.exhibit(&["waves"]);
+    let bytes = pair.house.known().media.remove("waves.png").expect("it");
+    fs::write(elsewhere.join("waves.png"), &bytes).expect("written");
+    let world = Http::start(&elsewhere, 0, Manner::HoldsAt(500));
+    let (src, port) = (world.url("waves.png"), world.port());
+    pair.house.change(|document| {
+        document["items"]["waves"]["formats"]["source"]["src"] = json!(src);
+        document["items"]["waves"]["rev"] = json!(3);
+    });
+    let part = until("a part of it is there", || {
+        let entries = fs::read_dir(pair.player.path("state/media")).ok()?;
+        let mut lengths = entries
+            .flatten()
+            .filter_map(|entry| Some(entry.metadata().ok()?.len()));
+        lengths.find(|length| (1..=501).contains(length))
+    });
+    assert!(part < bytes.len() as u64);
+    let waiting = pair.player.status();
+    assert_eq!(
+        waiting["house"]["media"],
+        json!({"complete": 0, "total": 1})
+    );
+    // The connection breaks, and the server comes back.
+    drop(world);
+    let _world = Http::start(&elsewhere, port, Manner::Serves);
+    pair.wait("the medium is here", |status| {
+        status["house"]["media"]["complete"] == 1
+    });
+    assert_eq!(pair.shelf(), [hex(&Sha256::digest(&bytes))]);
     pair.end(running);
 }
 

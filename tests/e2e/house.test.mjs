@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { accessible, launch, open, shot } from './browser.mjs';
-import { box, figures, folder, house, keep, line, until } from './real.mjs';
+import { box, figures, folder, house, keep, line, until, wire } from './real.mjs';
 
 const flips = Number(process.env.FLIPS ?? 5);
 
@@ -21,6 +21,7 @@ describe('an operator and a box', { timeout: 1_800_000 }, () => {
   let browser;
   let page;
   let server;
+  let network;
   let screen;
 
   before(async () => {
@@ -30,6 +31,7 @@ describe('an operator and a box', { timeout: 1_800_000 }, () => {
       ...['-c:v', 'libx264', '-bf', '0', '-g', '30', '-pix_fmt', 'yuv420p', '-movflags', '+faststart', film],
     ]);
     server = await house(data);
+    network = await wire(server.url);
     browser = await launch();
     page = await open(browser);
   });
@@ -37,6 +39,7 @@ describe('an operator and a box', { timeout: 1_800_000 }, () => {
   after(async () => {
     await browser?.close();
     await screen?.stop();
+    network?.close();
     await server?.stop();
     place.remove();
   });
@@ -57,7 +60,7 @@ describe('an operator and a box', { timeout: 1_800_000 }, () => {
   });
 
   test('the box shows a code, and is let in after the numbers were compared', async () => {
-    screen = await box(state, ['--house', server.url]);
+    screen = await box(state, ['--house', network.url]);
     const shown = await until(async () => {
       const { house: standing } = await screen.status();
       return standing?.code && standing.check && standing;
@@ -146,27 +149,38 @@ describe('an operator and a box', { timeout: 1_800_000 }, () => {
 
   test('without a network the box starts by itself from what it knows', async () => {
     await screen.stop();
-    const [, listen] = server.url.split('://');
-    await server.stop();
-    screen = await box(state, ['--house', server.url]);
+    network.cut();
+    screen = await box(state, ['--house', network.url]);
     await until(async () => (await screen.status()).state === 'playing', 'the box plays without its house');
     assert.equal((await screen.status()).house.online, false);
-    server = await house(data, listen);
-    await until(async () => (await screen.status()).house.online, 'the box finds its house again');
   });
 
-  test('what was toggled while the box was away holds the next time', async () => {
-    await screen.stop();
-    await page.reload();
-    await until(async () => (await toggle().getAttribute('aria-checked')) === 'true', 'the switch is on');
+  test('what is toggled meanwhile is learnt when the network is back, and holds the next time', async () => {
     await toggle().click();
     await until(async () => (await toggle().getAttribute('aria-checked')) === 'false', 'the switch is off');
-    screen = await box(state, ['--house', server.url]);
+    const { state: before, settings: known } = await screen.status();
+    assert.deepEqual([before, known.autostart_playlist], ['playing', true], 'the box cannot know it yet');
+    network.mend();
     await until(async () => (await screen.status()).settings.autostart_playlist === false, 'it has learnt it');
+    assert.equal((await screen.status()).state, 'playing', 'turned off, it goes on');
     await screen.stop();
-    await server.stop();
-    screen = await box(state, ['--house', server.url]);
+    network.cut();
+    screen = await box(state, ['--house', network.url]);
     const { state: now, settings: kept } = await screen.status();
     assert.deepEqual([now, kept.autostart_playlist], ['idle', false]);
+  });
+
+  test('a server that is started anew is found again, by page and box', async () => {
+    network.mend();
+    await until(async () => (await screen.status()).house.online, 'the box is connected');
+    const [, listen] = server.url.split('://');
+    await server.stop();
+    await until(async () => !(await screen.status()).house.online, 'the box has noticed');
+    server = await house(data, listen);
+    await until(async () => (await screen.status()).house.online, 'the box finds its house again');
+    const learnt = screen.next(settings(true));
+    await until(async () => (await toggle().isEnabled()) && (await toggle().getAttribute('aria-checked')) === 'false', 'the page is back');
+    await toggle().click();
+    await learnt;
   });
 });

@@ -284,3 +284,28 @@ async fn every_box_is_told_when_the_server_goes() {
         assert_eq!(report["online"], false, "{screen}");
     }
 }
+
+#[tokio::test]
+async fn a_stranger_cannot_ask_for_codes_without_end() {
+    let house = House::start();
+    let nobody = Asker::nobody(&house);
+    let key = ed25519_dalek::SigningKey::from_bytes(&[6; 32]);
+    let ask = json!({
+        "device_key": crate::support::hex(key.verifying_key().as_bytes()), "name": "Foyer", "commit": "00".repeat(32),
+    });
+    let mut given = 0;
+    let refused = loop {
+        let answer = nobody.post("/enrol", ask.clone()).await;
+        match answer.status.as_u16() {
+            201 => given += 1,
+            _ => break answer,
+        }
+        assert!(given <= 1000, "there is no end");
+    };
+    assert!(
+        given >= 10,
+        "a few boxes behind one address are no attack: {given}"
+    );
+    assert!(refused.headers.contains_key("retry-after"));
+    refused.is(429);
+}
