@@ -98,7 +98,7 @@ function around(place) {
   drawShell(side, { houseId: live?.id, name, place });
 }
 
-function placeholder(title, ...children) {
+function notice(title, ...children) {
   return { title, element: h('div', { class: 'view' }, h('h1', { tabindex: '-1' }, title), children) };
 }
 
@@ -126,12 +126,12 @@ function open(route, arrived) {
   const waiting = live && !live.document && !route.early;
   shown = { ...shown, route, waiting, arrived, role: live && role(live.id) };
   if (!route)
-    view = placeholder(
+    view = notice(
       'Nothing here',
       h('p', {}, 'This address leads nowhere. ', h('a', { href: '/houses' }, 'To your houses')),
     );
   else if (live?.missing)
-    view = placeholder(
+    view = notice(
       'No such house',
       h('p', {}, 'It was removed, or it is not yours. ', h('a', { href: '/houses' }, 'To your houses')),
     );
