@@ -95,6 +95,20 @@ impl Pair {
         running
     }
 
+    /// The box, which is paired, is told to play waves by itself after its start, plays them, and is turned off.
+    fn plays_and_ends(&self, running: Running) {
+        self.exhibit(&["waves"]);
+        self.set("autostart_playlist", json!(true));
+        self.wait("it plays", is("playing"));
+        self.end(running);
+    }
+
+    /// The same for a box that is paired first.
+    fn played_before(&self) {
+        let running = self.paired();
+        self.plays_and_ends(running);
+    }
+
     fn wait(&self, what: &str, wanted: impl FnMut(&Value) -> bool) -> Value {
         self.player.wait_for(what, wanted)
     }
@@ -265,11 +279,7 @@ fn a_box_is_paired_steered_and_tells_how_it_is() {
 #[test]
 fn without_a_network_the_box_starts_from_what_it_last_knew() {
     let pair = Pair::new(Wire::Plain);
-    let running = pair.paired();
-    pair.exhibit(&["waves"]);
-    pair.set("autostart_playlist", json!(true));
-    pair.wait("it plays", is("playing"));
-    pair.end(running);
+    pair.played_before();
 
     pair.house.cut();
     let running = pair.start();
@@ -303,11 +313,7 @@ fn without_a_network_the_box_starts_from_what_it_last_knew() {
 #[test]
 fn a_damaged_cache_is_set_aside_and_a_snapshot_asked_for() {
     let pair = Pair::new(Wire::Plain);
-    let running = pair.paired();
-    pair.exhibit(&["waves"]);
-    pair.set("autostart_playlist", json!(true));
-    pair.wait("it plays", is("playing"));
-    pair.end(running);
+    pair.played_before();
 
     let path = pair.player.path("state/environment.json");
     let whole = fs::read_to_string(&path).expect("a cache");
@@ -516,10 +522,7 @@ fn a_house_with_a_certificate_of_its_own_is_known_by_its_key() {
     let running = pair.paired();
     let seen = pair.house.known().enrolments[0].spki.clone();
     assert_eq!(seen, Some(hex(&spki(CERTIFICATE))));
-    pair.exhibit(&["waves"]);
-    pair.set("autostart_playlist", json!(true));
-    pair.wait("it plays", is("playing"));
-    pair.end(running);
+    pair.plays_and_ends(running);
 
     pair.house.rewire(Wire::tls(OTHER_CERTIFICATE, OTHER_KEY));
     let connections = pair.house.known().hellos.len();

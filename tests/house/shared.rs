@@ -2,27 +2,58 @@
 
 use reqwest::Method;
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::{
     postgres::Server,
     support::{Asker, House, PaperBox, token},
 };
 
+/// Two servers on one database and one folder of media, and the first operator, who speaks to the first of them.
+struct Both {
+    one: House,
+    other: House,
+    ada: Asker,
+    /// The id of the only house.
+    id: String,
+    url: String,
+    /// They go when the test ends.
+    _folders: [TempDir; 2],
+}
+
+impl Both {
+    async fn start() -> Self {
+        let url = Server::shared().database();
+        let folders = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+        let media = folders[0].path().join("media");
+        let more = ["--database", &url, "--media", media.to_str().expect("text")];
+        let one = House::on(folders[0].path(), &more);
+        let ada = Asker::first_operator(&one).await;
+        let other = House::on(folders[1].path(), &more);
+        assert_eq!(other.setup, None, "the first operator is there already");
+        let id = ada.only_house().await;
+        Self {
+            one,
+            other,
+            ada,
+            id,
+            url,
+            _folders: folders,
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_change_through_one_server_reaches_the_boxes_of_the_other_and_one_that_dies_loses_nothing()
  {
-    let url = Server::shared().database();
-    let (one_folder, other_folder) = (
-        tempfile::tempdir().expect("a folder"),
-        tempfile::tempdir().expect("a folder"),
-    );
-    let media = one_folder.path().join("media");
-    let more = ["--database", &url, "--media", media.to_str().expect("text")];
-    let one = House::on(one_folder.path(), &more);
-    let ada = Asker::first_operator(&one).await;
-    let other = House::on(other_folder.path(), &more);
-    assert_eq!(other.setup, None, "the first operator is there already");
-    let id = ada.only_house().await;
+    let Both {
+        one,
+        other,
+        ada,
+        id,
+        url,
+        ..
+    } = Both::start().await;
     let path = format!("/houses/{id}");
 
     let foyer = PaperBox::enrol(&one, &ada, &id, 11).await;
@@ -105,17 +136,13 @@ async fn a_change_through_one_server_reaches_the_boxes_of_the_other_and_one_that
 
 #[tokio::test]
 async fn what_a_box_says_at_one_server_is_known_at_another_without_a_page() {
-    let url = Server::shared().database();
-    let (one_folder, other_folder) = (
-        tempfile::tempdir().expect("a folder"),
-        tempfile::tempdir().expect("a folder"),
-    );
-    let media = one_folder.path().join("media");
-    let more = ["--database", &url, "--media", media.to_str().expect("text")];
-    let one = House::on(one_folder.path(), &more);
-    let ada = Asker::first_operator(&one).await;
-    let other = House::on(other_folder.path(), &more);
-    let id = ada.only_house().await;
+    let Both {
+        one,
+        other,
+        ada,
+        id,
+        ..
+    } = Both::start().await;
     let path = format!("/houses/{id}");
     let foyer = PaperBox::enrol(&one, &ada, &id, 12).await;
     // The first server has the house in memory from before the box was there.

@@ -63,11 +63,7 @@ fn a_box_obeys_what_it_understands_of_a_newer_house() {
 #[test]
 fn a_house_with_another_key_is_not_believed_and_the_box_says_why() {
     let pair = Pair::new(Wire::Plain);
-    let running = pair.paired();
-    pair.exhibit(&["waves"]);
-    pair.set("autostart_playlist", json!(true));
-    pair.wait("it plays", is("playing"));
-    pair.end(running);
+    pair.played_before();
 
     let hellos = pair.house.known().hellos.len();
     pair.house.rekey(7);
