@@ -1,8 +1,9 @@
 //! What the house server keeps: one [`Store`] trait, SQLite and PostgreSQL behind it.
 //!
-//! Both have the same tables and keep the same promises, which `tests/store` holds them to. The statements are checked
-//! when they run, since macros that check them before can serve one database only. How a house's document is made of its
-//! resources, and who may do what, is not known here.
+//! Both have the same tables and keep the same promises, which `tests/store` holds them to. The statements are written
+//! once, in `sql`, and compiled for each; what only one of the two does is in its `dialect`. They are checked when they
+//! run, since macros that check them before can serve one database only. How a house's document is made of its resources,
+//! and who may do what, is not known here.
 
 mod error;
 mod news;

@@ -4,27 +4,30 @@
 //! and carries names and revisions only: what has changed is read again. Reports are never told that way, since `NOTIFY`
 //! takes a lock of the whole database when it commits.
 //!
-//! Transactions are READ COMMITTED. What reads before it writes locks the row that it decides by, and locks it
-//! `FOR NO KEY UPDATE`, which leaves rows that refer to it free to come and go.
+//! Transactions are READ COMMITTED. What decides by a row does so in the statement that writes the row, or locks it
+//! before: `FOR NO KEY UPDATE`, which leaves rows that refer to it free to come and go, unless these are what must not
+//! come.
 
-mod devices;
-mod houses;
+#![expect(
+    clippy::duplicate_mod,
+    reason = "the statements are written once and compiled for each database"
+)]
+
+mod dialect;
 mod listener;
-mod media;
-mod people;
-mod reports;
+#[path = "../sql/mod.rs"]
+mod sql;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use sqlx::{
-    PgConnection, PgPool, Postgres as Db, Transaction,
+    PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::{sync::broadcast, task::AbortHandle};
 
 use crate::db::{
-    NEWS, News, Store, StoreError, Upkeep,
+    NEWS, News, Store, StoreError,
     schema::{self, Step},
 };
 
@@ -47,7 +50,7 @@ const LIMITS: [(&str, &str); 2] = [
 ];
 
 /// A [`Store`] in a database of PostgreSQL.
-struct Postgres {
+struct Database {
     pool: PgPool,
     news: broadcast::Sender<News>,
     listener: AbortHandle,
@@ -74,17 +77,15 @@ pub(crate) async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
         .acquire_timeout(PATIENCE)
         .connect_with(options.clone())
         .await?;
-    sqlx::query("INSERT INTO meta (only_row, epoch) VALUES (1, $1) ON CONFLICT DO NOTHING")
-        .bind(schema::random_epoch()?)
-        .execute(&pool)
-        .await?;
     let (news, _) = broadcast::channel(NEWS);
     let listener = listener::start(options, news.clone()).await?;
-    Ok(Arc::new(Postgres {
+    let database = Database {
         pool,
         news,
         listener,
-    }))
+    };
+    database.first_epoch().await?;
+    Ok(Arc::new(database))
 }
 
 /// The newest step that the schema has taken; `None` if there is no schema.
@@ -101,107 +102,8 @@ async fn newest_step(pool: &PgPool) -> Result<Option<i64>, StoreError> {
     Ok(found)
 }
 
-impl Postgres {
-    async fn begin(&self) -> Result<Transaction<'static, Db>, StoreError> {
-        Ok(self.pool.begin().await?)
-    }
-
-    /// Tells everybody in this process only. Nobody may be listening.
-    fn tell(&self, news: News) {
-        let _ = self.news.send(news);
-    }
-}
-
-impl Drop for Postgres {
+impl Drop for Database {
     fn drop(&mut self) {
         self.listener.abort();
-    }
-}
-
-/// Tells every server, this one too, once the transaction is committed.
-async fn announce(db: &mut PgConnection, news: &News) -> Result<(), StoreError> {
-    sqlx::query("SELECT pg_notify($1, $2)")
-        .bind(listener::CHANNEL)
-        .bind(serde_json::to_string(news).expect("texts and numbers make JSON"))
-        .execute(db)
-        .await?;
-    Ok(())
-}
-
-#[async_trait]
-impl Upkeep for Postgres {
-    async fn epoch(&self) -> Result<String, StoreError> {
-        let epoch = sqlx::query_scalar("SELECT epoch FROM meta")
-            .fetch_one(&self.pool)
-            .await?;
-        Ok(epoch)
-    }
-
-    async fn new_epoch(&self) -> Result<String, StoreError> {
-        let epoch = schema::random_epoch()?;
-        let mut tx = self.begin().await?;
-        sqlx::query("UPDATE meta SET epoch = $1")
-            .bind(&epoch)
-            .execute(&mut *tx)
-            .await?;
-        announce(&mut tx, &News::Lost).await?;
-        tx.commit().await?;
-        Ok(epoch)
-    }
-
-    async fn secret(&self, name: &str, fresh: &str) -> Result<String, StoreError> {
-        let mut tx = self.begin().await?;
-        sqlx::query("INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-            .bind(name)
-            .bind(fresh)
-            .execute(&mut *tx)
-            .await?;
-        let kept = sqlx::query_scalar("SELECT value FROM secrets WHERE name = $1")
-            .bind(name)
-            .fetch_one(&mut *tx)
-            .await?;
-        tx.commit().await?;
-        Ok(kept)
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        let read_only: bool = sqlx::query_scalar("SELECT pg_is_in_recovery()")
-            .fetch_one(&self.pool)
-            .await?;
-        match read_only {
-            false => Ok(()),
-            true => Err(StoreError::Unavailable(sqlx::Error::Io(
-                std::io::Error::other("it is a copy that cannot be written"),
-            ))),
-        }
-    }
-
-    fn listen(&self) -> broadcast::Receiver<News> {
-        self.news.subscribe()
-    }
-
-    async fn prune(&self, now: i64) -> Result<(), StoreError> {
-        for statement in [
-            "DELETE FROM sessions WHERE expires <= $1",
-            "DELETE FROM setup_links WHERE expires <= $1",
-            "DELETE FROM invitations WHERE expires <= $1",
-            "DELETE FROM device_tokens WHERE expires <= $1",
-            "DELETE FROM challenges WHERE expires <= $1",
-            "UPDATE enrolments SET status = 'expired' WHERE status = 'open' AND expires <= $1",
-            "DELETE FROM enrolments WHERE expires <= $1::BIGINT - 86400000",
-            "DELETE FROM commands WHERE made <= $1::BIGINT - 3600000",
-        ] {
-            sqlx::query(statement).bind(now).execute(&self.pool).await?;
-        }
-        Ok(())
-    }
-
-    async fn backup(&self, _: &Path) -> Result<(), StoreError> {
-        Err(StoreError::UsePgDump)
-    }
-
-    async fn close(&self) {
-        self.listener.abort();
-        self.pool.close().await;
     }
 }

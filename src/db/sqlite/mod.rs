@@ -5,12 +5,10 @@
 //! refused at once when another program wrote in between (SQLite, "Write-Ahead Logging", SQLITE_BUSY_SNAPSHOT). Reads have
 //! connections of their own and never wait for a write.
 
-mod devices;
+mod dialect;
 mod files;
-mod houses;
-mod media;
-mod people;
-mod reports;
+#[path = "../sql/mod.rs"]
+mod sql;
 
 use std::{
     fs::{OpenOptions, create_dir_all},
@@ -19,15 +17,14 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use sqlx::{
-    Sqlite as Db, SqlitePool, Transaction,
+    SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::sync::broadcast;
 
 use super::{
-    News, StoreError, Upkeep,
+    News, StoreError,
     schema::{self, Step},
 };
 
@@ -49,7 +46,7 @@ const READERS: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A [`Store`](super::Store) in one file.
-pub(super) struct Sqlite {
+pub(super) struct Database {
     path: PathBuf,
     writer: SqlitePool,
     readers: SqlitePool,
@@ -57,7 +54,7 @@ pub(super) struct Sqlite {
 }
 
 /// Opens the database in a file, makes it if need be, and brings its schema forward.
-pub(super) async fn open(path: &Path) -> Result<Sqlite, StoreError> {
+pub(super) async fn open(path: &Path) -> Result<Database, StoreError> {
     make(path)?;
     let options = options(path);
     let writer = SqlitePoolOptions::new()
@@ -77,10 +74,6 @@ pub(super) async fn open(path: &Path) -> Result<Sqlite, StoreError> {
         // Another program may have brought it forward at the same moment. Then there is nothing left to do.
         migrator.run(&writer).await.map_err(StoreError::Migration)?;
     }
-    sqlx::query("INSERT INTO meta (only_row, epoch) VALUES (1, $1) ON CONFLICT DO NOTHING")
-        .bind(schema::random_epoch()?)
-        .execute(&writer)
-        .await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
         .idle_timeout(None)
@@ -89,12 +82,14 @@ pub(super) async fn open(path: &Path) -> Result<Sqlite, StoreError> {
         .connect_with(options.pragma("query_only", "ON"))
         .await?;
     let (news, _) = broadcast::channel(super::NEWS);
-    Ok(Sqlite {
+    let database = Database {
         path: path.to_owned(),
         writer,
         readers,
         news,
-    })
+    };
+    database.first_epoch().await?;
+    Ok(database)
 }
 
 /// Makes the file and its folder, for this user alone: hashes of passwords are in there. SQLite gives its other files the
@@ -151,90 +146,5 @@ fn not_sound(path: &Path, why: impl Into<String>) -> StoreError {
     StoreError::NotSound {
         path: path.to_owned(),
         why: why.into(),
-    }
-}
-
-impl Sqlite {
-    async fn begin(&self) -> Result<Transaction<'static, Db>, StoreError> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
-    }
-
-    /// Tells everybody in this process. Nobody may be listening.
-    fn tell(&self, news: News) {
-        let _ = self.news.send(news);
-    }
-}
-
-#[async_trait]
-impl Upkeep for Sqlite {
-    async fn epoch(&self) -> Result<String, StoreError> {
-        let epoch = sqlx::query_scalar("SELECT epoch FROM meta")
-            .fetch_one(&self.readers)
-            .await?;
-        Ok(epoch)
-    }
-
-    async fn new_epoch(&self) -> Result<String, StoreError> {
-        let epoch = schema::random_epoch()?;
-        let mut tx = self.begin().await?;
-        sqlx::query("UPDATE meta SET epoch = $1")
-            .bind(&epoch)
-            .execute(&mut *tx)
-            .await?;
-        tx.commit().await?;
-        self.tell(News::Lost);
-        Ok(epoch)
-    }
-
-    async fn secret(&self, name: &str, fresh: &str) -> Result<String, StoreError> {
-        let mut tx = self.begin().await?;
-        sqlx::query("INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-            .bind(name)
-            .bind(fresh)
-            .execute(&mut *tx)
-            .await?;
-        let kept = sqlx::query_scalar("SELECT value FROM secrets WHERE name = $1")
-            .bind(name)
-            .fetch_one(&mut *tx)
-            .await?;
-        tx.commit().await?;
-        Ok(kept)
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        // Takes the lock for writing and gives it back.
-        self.begin().await?.rollback().await?;
-        Ok(())
-    }
-
-    fn listen(&self) -> broadcast::Receiver<News> {
-        self.news.subscribe()
-    }
-
-    async fn prune(&self, now: i64) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        for statement in [
-            "DELETE FROM sessions WHERE expires <= $1",
-            "DELETE FROM setup_links WHERE expires <= $1",
-            "DELETE FROM invitations WHERE expires <= $1",
-            "DELETE FROM device_tokens WHERE expires <= $1",
-            "DELETE FROM challenges WHERE expires <= $1",
-            "UPDATE enrolments SET status = 'expired' WHERE status = 'open' AND expires <= $1",
-            "DELETE FROM enrolments WHERE expires <= $1 - 86400000",
-            "DELETE FROM commands WHERE made <= $1 - 3600000",
-        ] {
-            sqlx::query(statement).bind(now).execute(&mut *tx).await?;
-        }
-        tx.commit().await?;
-        Ok(())
-    }
-
-    async fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        files::backup(&self.path, to).await
-    }
-
-    async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
     }
 }

@@ -1,33 +1,29 @@
 //! Houses, their resources and the changes of these.
 
 use async_trait::async_trait;
-use sqlx::PgConnection;
 
-use super::{Postgres, announce};
+use super::{Connection, Database, lock_house_for_removal};
 use crate::db::{
     Change, ChangeRow, Houses, KEPT_CHANGES, NewHouse, News, Role, StoreError, Stored, Write, rows,
 };
 
+const NO_HOUSE: StoreError = StoreError::NotFound { what: "house" };
+
 #[async_trait]
-impl Houses for Postgres {
+impl Houses for Database {
     async fn create_house(&self, house: &NewHouse) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         insert_house(&mut tx, house).await?;
-        announce(
-            &mut tx,
-            &News::House {
-                house: house.id.clone(),
-                rev: 1,
-            },
-        )
-        .await?;
-        tx.commit().await?;
-        Ok(())
+        let made = News::House {
+            house: house.id.clone(),
+            rev: 1,
+        };
+        self.commit_and_tell(tx, vec![made]).await
     }
 
     async fn houses(&self) -> Result<Vec<String>, StoreError> {
         let houses = sqlx::query_scalar("SELECT id FROM houses ORDER BY id")
-            .fetch_all(&self.pool)
+            .fetch_all(self.readers())
             .await?;
         Ok(houses)
     }
@@ -35,41 +31,31 @@ impl Houses for Postgres {
     async fn delete_house(&self, house: &str) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         // First, so that no box comes in after its screens are known.
-        let rev: i64 = sqlx::query_scalar("SELECT rev FROM houses WHERE id = $1 FOR UPDATE")
-            .bind(house)
-            .fetch_optional(&mut *tx)
-            .await?
-            .ok_or(StoreError::NotFound { what: "house" })?;
+        lock_house_for_removal(&mut tx, house).await?;
         let screens: Vec<String> =
             sqlx::query_scalar("SELECT screen FROM devices WHERE house = $1 AND revoked IS NULL")
                 .bind(house)
                 .fetch_all(&mut *tx)
                 .await?;
-        sqlx::query("DELETE FROM houses WHERE id = $1")
+        let rev: i64 = sqlx::query_scalar("DELETE FROM houses WHERE id = $1 RETURNING rev")
             .bind(house)
-            .execute(&mut *tx)
-            .await?;
-        for screen in screens {
-            announce(&mut tx, &News::Revoked { screen }).await?;
-        }
-        announce(
-            &mut tx,
-            &News::House {
-                house: house.to_owned(),
-                rev,
-            },
-        )
-        .await?;
-        tx.commit().await?;
-        Ok(())
+            .fetch_optional(&mut *tx)
+            .await?
+            .ok_or(NO_HOUSE)?;
+        let mut news: Vec<News> = screens
+            .into_iter()
+            .map(|screen| News::Revoked { screen })
+            .collect();
+        news.push(News::House {
+            house: house.to_owned(),
+            rev,
+        });
+        self.commit_and_tell(tx, news).await
     }
 
     async fn load(&self, house: &str) -> Result<Option<Stored>, StoreError> {
         // Both statements see the same moment.
-        let mut tx = self
-            .pool
-            .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            .await?;
+        let mut tx = self.snapshot().await?;
         let found: Option<(String, i64)> =
             sqlx::query_as("SELECT meta.epoch, houses.rev FROM meta, houses WHERE houses.id = $1")
                 .bind(house)
@@ -99,16 +85,11 @@ impl Houses for Postgres {
     async fn commit(&self, house: &str, base_rev: i64, change: &Change) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         write_change(&mut tx, house, base_rev, change).await?;
-        announce(
-            &mut tx,
-            &News::House {
-                house: house.to_owned(),
-                rev: change.rev,
-            },
-        )
-        .await?;
-        tx.commit().await?;
-        Ok(())
+        let changed = News::House {
+            house: house.to_owned(),
+            rev: change.rev,
+        };
+        self.commit_and_tell(tx, vec![changed]).await
     }
 
     async fn changes_since(&self, house: &str, rev: i64) -> Result<Vec<ChangeRow>, StoreError> {
@@ -118,16 +99,13 @@ impl Houses for Postgres {
         )
         .bind(house)
         .bind(rev)
-        .fetch_all(&self.pool)
+        .fetch_all(self.readers())
         .await?;
         changes.into_iter().map(rows::change).collect()
     }
 }
 
-pub(super) async fn insert_house(
-    db: &mut PgConnection,
-    house: &NewHouse,
-) -> Result<(), StoreError> {
+pub(super) async fn insert_house(db: &mut Connection, house: &NewHouse) -> Result<(), StoreError> {
     sqlx::query("INSERT INTO houses (id, rev) VALUES ($1, 1)")
         .bind(&house.id)
         .execute(&mut *db)
@@ -147,24 +125,25 @@ pub(super) async fn insert_house(
 }
 
 pub(super) async fn write_change(
-    db: &mut PgConnection,
+    db: &mut Connection,
     house: &str,
     base_rev: i64,
     change: &Change,
 ) -> Result<(), StoreError> {
-    let rev: i64 = sqlx::query_scalar("SELECT rev FROM houses WHERE id = $1 FOR NO KEY UPDATE")
+    // One statement decides and writes: of two at once the second waits for the first and finds its revision.
+    let done = sqlx::query("UPDATE houses SET rev = $3 WHERE id = $1 AND rev = $2 AND rev < $3")
         .bind(house)
-        .fetch_optional(&mut *db)
-        .await?
-        .ok_or(StoreError::NotFound { what: "house" })?;
-    if rev != base_rev || change.rev <= base_rev {
-        return Err(StoreError::Conflict);
-    }
-    sqlx::query("UPDATE houses SET rev = $2 WHERE id = $1")
-        .bind(house)
+        .bind(base_rev)
         .bind(change.rev)
         .execute(&mut *db)
         .await?;
+    if done.rows_affected() == 0 {
+        let there = sqlx::query("SELECT 1 FROM houses WHERE id = $1")
+            .bind(house)
+            .fetch_optional(&mut *db)
+            .await?;
+        return Err(there.map_or(NO_HOUSE, |_| StoreError::Conflict));
+    }
     write_resources(db, house, change.rev, &change.writes).await?;
     sqlx::query(
         "INSERT INTO changes (house, rev, base_rev, patch, sha256, made_by, at)
@@ -191,7 +170,7 @@ pub(super) async fn write_change(
 }
 
 async fn write_resources(
-    db: &mut PgConnection,
+    db: &mut Connection,
     house: &str,
     rev: i64,
     writes: &[Write],

@@ -1,9 +1,8 @@
 //! Who may come in: users, memberships, sessions, API tokens and set-up links.
 
 use async_trait::async_trait;
-use sqlx::PgConnection;
 
-use super::{Postgres, announce, houses::insert_house};
+use super::{Connection, Database, houses::insert_house, lock_house, some};
 use crate::db::{
     ApiToken, HouseOf, Invitation, Member, NewHouse, News, People, Role, Session, SetupLink,
     StoreError, User, rows,
@@ -14,7 +13,7 @@ const NO_MEMBER: StoreError = StoreError::NotFound { what: "member" };
 const NO_TOKEN: StoreError = StoreError::NotFound { what: "API token" };
 
 #[async_trait]
-impl People for Postgres {
+impl People for Database {
     async fn create_user(&self, user: &User) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         insert_user(&mut tx, user).await?;
@@ -26,7 +25,7 @@ impl People for Postgres {
         let user: Option<rows::UserRow> =
             sqlx::query_as("SELECT id, email, name, password_hash, made FROM users WHERE id = $1")
                 .bind(id)
-                .fetch_optional(&self.pool)
+                .fetch_optional(self.readers())
                 .await?;
         Ok(user.map(rows::user))
     }
@@ -36,7 +35,7 @@ impl People for Postgres {
             "SELECT id, email, name, password_hash, made FROM users WHERE email_key = $1",
         )
         .bind(rows::email_key(email))
-        .fetch_optional(&self.pool)
+        .fetch_optional(self.readers())
         .await?;
         Ok(user.map(rows::user))
     }
@@ -45,12 +44,13 @@ impl People for Postgres {
         let users: Vec<rows::UserRow> = sqlx::query_as(
             "SELECT id, email, name, password_hash, made FROM users ORDER BY email_key",
         )
-        .fetch_all(&self.pool)
+        .fetch_all(self.readers())
         .await?;
         Ok(users.into_iter().map(rows::user).collect())
     }
 
     async fn update_user(&self, user: &User) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
         let done = sqlx::query(
             "UPDATE users SET email = $2, email_key = $3, name = $4, password_hash = $5
              WHERE id = $1",
@@ -60,10 +60,11 @@ impl People for Postgres {
         .bind(rows::email_key(&user.email))
         .bind(&user.name)
         .bind(&user.password_hash)
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await
         .map_err(|error| StoreError::from(error).or_taken("e-mail address"))?;
         some(done.rows_affected(), NO_USER)?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -82,9 +83,7 @@ impl People for Postgres {
             .execute(&mut *tx)
             .await?;
         some(done.rows_affected(), NO_USER)?;
-        announce(&mut tx, &News::People).await?;
-        tx.commit().await?;
-        Ok(())
+        self.commit_and_tell(tx, vec![News::People]).await
     }
 
     async fn role(&self, user: &str, house: &str) -> Result<Option<Role>, StoreError> {
@@ -92,7 +91,7 @@ impl People for Postgres {
             sqlx::query_scalar("SELECT role FROM memberships WHERE member = $1 AND house = $2")
                 .bind(user)
                 .bind(house)
-                .fetch_optional(&self.pool)
+                .fetch_optional(self.readers())
                 .await?;
         role.as_deref().map(rows::word).transpose()
     }
@@ -112,9 +111,7 @@ impl People for Postgres {
         .execute(&mut *tx)
         .await
         .map_err(|error| StoreError::from(error).or_not_found("user or house"))?;
-        announce(&mut tx, &News::People).await?;
-        tx.commit().await?;
-        Ok(())
+        self.commit_and_tell(tx, vec![News::People]).await
     }
 
     async fn remove_member(&self, user: &str, house: &str) -> Result<(), StoreError> {
@@ -126,9 +123,7 @@ impl People for Postgres {
             .execute(&mut *tx)
             .await?;
         some(done.rows_affected(), NO_MEMBER)?;
-        announce(&mut tx, &News::People).await?;
-        tx.commit().await?;
-        Ok(())
+        self.commit_and_tell(tx, vec![News::People]).await
     }
 
     async fn members(&self, house: &str) -> Result<Vec<Member>, StoreError> {
@@ -138,7 +133,7 @@ impl People for Postgres {
              WHERE memberships.house = $1 ORDER BY users.email_key",
         )
         .bind(house)
-        .fetch_all(&self.pool)
+        .fetch_all(self.readers())
         .await?;
         members.into_iter().map(rows::member).collect()
     }
@@ -151,12 +146,13 @@ impl People for Postgres {
              WHERE memberships.member = $1 ORDER BY houses.id",
         )
         .bind(user)
-        .fetch_all(&self.pool)
+        .fetch_all(self.readers())
         .await?;
         houses.into_iter().map(rows::house_of).collect()
     }
 
     async fn create_session(&self, session: &Session) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
         sqlx::query(
             "INSERT INTO sessions (token_hash, member, csrf, made, expires)
              VALUES ($1, $2, $3, $4, $5)",
@@ -166,9 +162,10 @@ impl People for Postgres {
         .bind(&session.csrf)
         .bind(session.made)
         .bind(session.expires)
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await
         .map_err(|error| StoreError::from(error).or_not_found("user"))?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -179,17 +176,19 @@ impl People for Postgres {
         )
         .bind(token_hash)
         .bind(now)
-        .fetch_optional(&self.pool)
+        .fetch_optional(self.readers())
         .await?;
         Ok(session.map(rows::session))
     }
 
     async fn extend_session(&self, token_hash: &str, expires: i64) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
         sqlx::query("UPDATE sessions SET expires = $2 WHERE token_hash = $1")
             .bind(token_hash)
             .bind(expires)
-            .execute(&self.pool)
+            .execute(&mut *tx)
             .await?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -199,9 +198,7 @@ impl People for Postgres {
             .bind(token_hash)
             .execute(&mut *tx)
             .await?;
-        announce(&mut tx, &News::People).await?;
-        tx.commit().await?;
-        Ok(())
+        self.commit_and_tell(tx, vec![News::People]).await
     }
 
     async fn delete_sessions_of(&self, user: &str) -> Result<(), StoreError> {
@@ -210,12 +207,11 @@ impl People for Postgres {
             .bind(user)
             .execute(&mut *tx)
             .await?;
-        announce(&mut tx, &News::People).await?;
-        tx.commit().await?;
-        Ok(())
+        self.commit_and_tell(tx, vec![News::People]).await
     }
 
     async fn create_api_token(&self, token: &ApiToken) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
         sqlx::query(
             "INSERT INTO api_tokens
              (id, secret_hash, name, member, house, role, made, last_used, revoked)
@@ -230,13 +226,14 @@ impl People for Postgres {
         .bind(token.made)
         .bind(token.last_used)
         .bind(token.revoked)
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await
         .map_err(|error| {
             StoreError::from(error)
                 .or_taken("API token")
                 .or_not_found("user or house")
         })?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -246,7 +243,7 @@ impl People for Postgres {
              FROM api_tokens WHERE secret_hash = $1 AND revoked IS NULL",
         )
         .bind(secret_hash)
-        .fetch_optional(&self.pool)
+        .fetch_optional(self.readers())
         .await?;
         token.map(rows::api_token).transpose()
     }
@@ -257,7 +254,7 @@ impl People for Postgres {
              FROM api_tokens WHERE member IS NOT DISTINCT FROM $1 ORDER BY made, id",
         )
         .bind(user)
-        .fetch_all(&self.pool)
+        .fetch_all(self.readers())
         .await?;
         tokens.into_iter().map(rows::api_token).collect()
     }
@@ -268,17 +265,19 @@ impl People for Postgres {
              FROM api_tokens WHERE house = $1 ORDER BY made, id",
         )
         .bind(house)
-        .fetch_all(&self.pool)
+        .fetch_all(self.readers())
         .await?;
         tokens.into_iter().map(rows::api_token).collect()
     }
 
     async fn touch_api_token(&self, id: &str, at: i64) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
         sqlx::query("UPDATE api_tokens SET last_used = $2 WHERE id = $1")
             .bind(id)
             .bind(at)
-            .execute(&self.pool)
+            .execute(&mut *tx)
             .await?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -291,9 +290,7 @@ impl People for Postgres {
                 .execute(&mut *tx)
                 .await?;
         some(done.rows_affected(), NO_TOKEN)?;
-        announce(&mut tx, &News::People).await?;
-        tx.commit().await?;
-        Ok(())
+        self.commit_and_tell(tx, vec![News::People]).await
     }
 
     async fn create_invitation(&self, invitation: &Invitation) -> Result<(), StoreError> {
@@ -335,7 +332,7 @@ impl People for Postgres {
         )
         .bind(token_hash)
         .bind(now)
-        .fetch_optional(&self.pool)
+        .fetch_optional(self.readers())
         .await?;
         invitation.map(rows::invitation).transpose()
     }
@@ -362,7 +359,7 @@ impl People for Postgres {
         // A member stays what they are.
         let done = sqlx::query(
             "INSERT INTO memberships (member, house, role)
-             SELECT id, $2::TEXT, $3::TEXT FROM users WHERE email_key = $1
+             SELECT id, CAST($2 AS TEXT), CAST($3 AS TEXT) FROM users WHERE email_key = $1
              ON CONFLICT (member, house) DO UPDATE SET role = memberships.role",
         )
         .bind(email_key)
@@ -371,9 +368,7 @@ impl People for Postgres {
         .execute(&mut *tx)
         .await?;
         some(done.rows_affected(), NO_USER)?;
-        announce(&mut tx, &News::People).await?;
-        tx.commit().await?;
-        Ok(())
+        self.commit_and_tell(tx, vec![News::People]).await
     }
 
     async fn create_setup_link(&self, link: &SetupLink) -> Result<(), StoreError> {
@@ -398,7 +393,7 @@ impl People for Postgres {
         )
         .bind(token_hash)
         .bind(now)
-        .fetch_one(&self.pool)
+        .fetch_one(self.readers())
         .await?;
         Ok(good)
     }
@@ -421,28 +416,15 @@ impl People for Postgres {
         some(done.rows_affected(), StoreError::Conflict)?;
         insert_user(&mut tx, user).await?;
         insert_house(&mut tx, house).await?;
-        announce(
-            &mut tx,
-            &News::House {
-                house: house.id.clone(),
-                rev: 1,
-            },
-        )
-        .await?;
-        tx.commit().await?;
-        Ok(())
+        let made = News::House {
+            house: house.id.clone(),
+            rev: 1,
+        };
+        self.commit_and_tell(tx, vec![made]).await
     }
 }
 
-/// That a statement found what it was for.
-pub(super) fn some(rows: u64, otherwise: StoreError) -> Result<(), StoreError> {
-    match rows {
-        0 => Err(otherwise),
-        _ => Ok(()),
-    }
-}
-
-async fn insert_user(db: &mut PgConnection, user: &User) -> Result<(), StoreError> {
+async fn insert_user(db: &mut Connection, user: &User) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO users (id, email, email_key, name, password_hash, made)
          VALUES ($1, $2, $3, $4, $5, $6)",
@@ -460,11 +442,8 @@ async fn insert_user(db: &mut PgConnection, user: &User) -> Result<(), StoreErro
 }
 
 /// Refuses if the user is the only owner that the house has.
-async fn keep_an_owner(db: &mut PgConnection, user: &str, house: &str) -> Result<(), StoreError> {
-    sqlx::query("SELECT FROM houses WHERE id = $1 FOR NO KEY UPDATE")
-        .bind(house)
-        .execute(&mut *db)
-        .await?;
+async fn keep_an_owner(db: &mut Connection, user: &str, house: &str) -> Result<(), StoreError> {
+    lock_house(db, house).await?;
     let owners: Vec<String> =
         sqlx::query_scalar("SELECT member FROM memberships WHERE house = $1 AND role = 'owner'")
             .bind(house)

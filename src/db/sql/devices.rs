@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Postgres, announce, houses::write_change, people::some};
+use super::{Database, houses::write_change, some};
 use crate::db::{
     Challenge, Change, Device, DeviceToken, Devices, Enrolment, EnrolmentStatus, News, StoreError,
     rows,
@@ -11,13 +11,13 @@ use crate::db::{
 const NO_BOX: StoreError = StoreError::NotFound { what: "box" };
 
 #[async_trait]
-impl Devices for Postgres {
+impl Devices for Database {
     async fn device(&self, screen: &str) -> Result<Option<Device>, StoreError> {
         let device: Option<rows::DeviceRow> = sqlx::query_as(
             "SELECT screen, house, key, name, approved, revoked FROM devices WHERE screen = $1",
         )
         .bind(screen)
-        .fetch_optional(&self.pool)
+        .fetch_optional(self.readers())
         .await?;
         Ok(device.map(rows::device))
     }
@@ -28,7 +28,7 @@ impl Devices for Postgres {
              WHERE key = $1 AND revoked IS NULL",
         )
         .bind(key)
-        .fetch_optional(&self.pool)
+        .fetch_optional(self.readers())
         .await?;
         Ok(device.map(rows::device))
     }
@@ -39,7 +39,7 @@ impl Devices for Postgres {
              WHERE house = $1 ORDER BY screen",
         )
         .bind(house)
-        .fetch_all(&self.pool)
+        .fetch_all(self.readers())
         .await?;
         Ok(devices.into_iter().map(rows::device).collect())
     }
@@ -63,29 +63,27 @@ impl Devices for Postgres {
                 .execute(&mut *tx)
                 .await?;
         }
-        announce(
-            &mut tx,
-            &News::Revoked {
-                screen: screen.to_owned(),
-            },
-        )
-        .await?;
-        tx.commit().await?;
-        Ok(())
+        let revoked = News::Revoked {
+            screen: screen.to_owned(),
+        };
+        self.commit_and_tell(tx, vec![revoked]).await
     }
 
     async fn create_device_token(&self, token: &DeviceToken) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
         let done = sqlx::query(
             "INSERT INTO device_tokens (token_hash, screen, expires)
-             SELECT $1::TEXT, screen, $3::BIGINT FROM devices WHERE screen = $2 AND revoked IS NULL",
+             SELECT CAST($1 AS TEXT), screen, CAST($3 AS BIGINT) FROM devices
+             WHERE screen = $2 AND revoked IS NULL",
         )
         .bind(&token.token_hash)
         .bind(&token.screen)
         .bind(token.expires)
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await
         .map_err(|error| StoreError::from(error).or_taken("token"))?;
         some(done.rows_affected(), NO_BOX)?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -101,28 +99,32 @@ impl Devices for Postgres {
         )
         .bind(token_hash)
         .bind(now)
-        .fetch_optional(&self.pool)
+        .fetch_optional(self.readers())
         .await?;
         Ok(device.map(rows::device))
     }
 
     async fn create_challenge(&self, challenge: &Challenge) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
         sqlx::query("INSERT INTO challenges (nonce, key, expires) VALUES ($1, $2, $3)")
             .bind(&challenge.nonce)
             .bind(&challenge.key)
             .bind(challenge.expires)
-            .execute(&self.pool)
+            .execute(&mut *tx)
             .await
             .map_err(|error| StoreError::from(error).or_taken("nonce"))?;
+        tx.commit().await?;
         Ok(())
     }
 
     async fn take_challenge(&self, nonce: &str, now: i64) -> Result<Option<String>, StoreError> {
+        let mut tx = self.begin().await?;
         let taken: Option<(String, i64)> =
             sqlx::query_as("DELETE FROM challenges WHERE nonce = $1 RETURNING key, expires")
                 .bind(nonce)
-                .fetch_optional(&self.pool)
+                .fetch_optional(&mut *tx)
                 .await?;
+        tx.commit().await?;
         Ok(taken
             .filter(|(_, expires)| *expires > now)
             .map(|(key, _)| key))
@@ -173,7 +175,7 @@ impl Devices for Postgres {
         )
         .bind(id)
         .bind(now)
-        .fetch_optional(&self.pool)
+        .fetch_optional(self.readers())
         .await?;
         enrolment.map(rows::enrolment).transpose()
     }
@@ -190,7 +192,7 @@ impl Devices for Postgres {
         )
         .bind(code)
         .bind(now)
-        .fetch_optional(&self.pool)
+        .fetch_optional(self.readers())
         .await?;
         enrolment.map(rows::enrolment).transpose()
     }
@@ -208,7 +210,7 @@ impl Devices for Postgres {
         )
         .bind(id)
         .bind(secret_hash)
-        .fetch_optional(&self.pool)
+        .fetch_optional(self.readers())
         .await?;
         let mut enrolment = enrolment.map(rows::enrolment).transpose()?;
         if let Some(open) = &mut enrolment
@@ -226,6 +228,7 @@ impl Devices for Postgres {
         box_nonce: &str,
         now: i64,
     ) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
         let done = sqlx::query(
             "UPDATE enrolments SET box_nonce = $2
              WHERE id = $1 AND status = 'open' AND expires > $3
@@ -234,22 +237,25 @@ impl Devices for Postgres {
         .bind(id)
         .bind(box_nonce)
         .bind(now)
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
         some(done.rows_affected(), StoreError::Conflict)?;
+        tx.commit().await?;
         Ok(())
     }
 
     async fn refuse_enrolment(&self, id: &str, at: i64) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
         let done = sqlx::query(
             "UPDATE enrolments SET status = 'refused'
              WHERE id = $1 AND status = 'open' AND expires > $2",
         )
         .bind(id)
         .bind(at)
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
         some(done.rows_affected(), StoreError::Conflict)?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -305,24 +311,16 @@ impl Devices for Postgres {
         .await
         .map_err(|error| StoreError::from(error).or_taken("box's key"))?;
         some(done.rows_affected(), StoreError::Taken { what: "screen" })?;
+        let mut news = Vec::new();
         if before {
-            announce(
-                &mut tx,
-                &News::Revoked {
-                    screen: screen.to_owned(),
-                },
-            )
-            .await?;
+            news.push(News::Revoked {
+                screen: screen.to_owned(),
+            });
         }
-        announce(
-            &mut tx,
-            &News::House {
-                house: house.to_owned(),
-                rev: change.rev,
-            },
-        )
-        .await?;
-        tx.commit().await?;
-        Ok(())
+        news.push(News::House {
+            house: house.to_owned(),
+            rev: change.rev,
+        });
+        self.commit_and_tell(tx, news).await
     }
 }

@@ -1,19 +1,15 @@
 //! Media files and their uploads.
 
 use async_trait::async_trait;
-use sqlx::SqliteConnection;
 
-use super::{
-    super::{MediaFile, MediaFiles, StoreError, Upload, rows},
-    Sqlite,
-    people::some,
-};
+use super::{Connection, Database, some};
+use crate::db::{MediaFile, MediaFiles, StoreError, Upload, rows};
 
 const NO_FILE: StoreError = StoreError::NotFound { what: "media file" };
 const NO_UPLOAD: StoreError = StoreError::NotFound { what: "upload" };
 
 #[async_trait]
-impl MediaFiles for Sqlite {
+impl MediaFiles for Database {
     async fn create_media(&self, media: &MediaFile) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         insert_media(&mut tx, media).await?;
@@ -26,7 +22,7 @@ impl MediaFiles for Sqlite {
             "SELECT name, house, sha256, size, mime, made FROM media WHERE name = $1",
         )
         .bind(name)
-        .fetch_optional(&self.readers)
+        .fetch_optional(self.readers())
         .await?;
         Ok(media.map(rows::media))
     }
@@ -37,7 +33,7 @@ impl MediaFiles for Sqlite {
              WHERE house = $1 ORDER BY name",
         )
         .bind(house)
-        .fetch_all(&self.readers)
+        .fetch_all(self.readers())
         .await?;
         Ok(media.into_iter().map(rows::media).collect())
     }
@@ -82,7 +78,7 @@ impl MediaFiles for Sqlite {
             "SELECT id, house, name, size, sha256, received, made FROM uploads WHERE id = $1",
         )
         .bind(id)
-        .fetch_optional(&self.readers)
+        .fetch_optional(self.readers())
         .await?;
         Ok(upload.map(rows::upload))
     }
@@ -93,26 +89,27 @@ impl MediaFiles for Sqlite {
              WHERE made < $1 ORDER BY made, id",
         )
         .bind(before)
-        .fetch_all(&self.readers)
+        .fetch_all(self.readers())
         .await?;
         Ok(uploads.into_iter().map(rows::upload).collect())
     }
 
     async fn advance_upload(&self, id: &str, from: i64, to: i64) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        let received: i64 = sqlx::query_scalar("SELECT received FROM uploads WHERE id = $1")
+        // One statement decides and writes: of two at once the second waits for the first and finds it elsewhere.
+        let done = sqlx::query("UPDATE uploads SET received = $3 WHERE id = $1 AND received = $2")
             .bind(id)
-            .fetch_optional(&mut *tx)
-            .await?
-            .ok_or(NO_UPLOAD)?;
-        if received != from {
-            return Err(StoreError::Conflict);
-        }
-        sqlx::query("UPDATE uploads SET received = $2 WHERE id = $1")
-            .bind(id)
+            .bind(from)
             .bind(to)
             .execute(&mut *tx)
             .await?;
+        if done.rows_affected() == 0 {
+            let there = sqlx::query("SELECT 1 FROM uploads WHERE id = $1")
+                .bind(id)
+                .fetch_optional(&mut *tx)
+                .await?;
+            return Err(there.map_or(NO_UPLOAD, |_| StoreError::Conflict));
+        }
         tx.commit().await?;
         Ok(())
     }
@@ -133,7 +130,7 @@ impl MediaFiles for Sqlite {
     }
 }
 
-async fn insert_media(db: &mut SqliteConnection, media: &MediaFile) -> Result<(), StoreError> {
+async fn insert_media(db: &mut Connection, media: &MediaFile) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO media (name, house, sha256, size, mime, made)
          VALUES ($1, $2, $3, $4, $5, $6)",
@@ -154,7 +151,7 @@ async fn insert_media(db: &mut SqliteConnection, media: &MediaFile) -> Result<()
     Ok(())
 }
 
-async fn delete_upload(db: &mut SqliteConnection, id: &str) -> Result<(), StoreError> {
+async fn delete_upload(db: &mut Connection, id: &str) -> Result<(), StoreError> {
     let done = sqlx::query("DELETE FROM uploads WHERE id = $1")
         .bind(id)
         .execute(db)
