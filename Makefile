@@ -44,15 +44,17 @@ conformance:
 
 rig:
 	@tests/setup rig
+	@cargo build --example demo-house
 	@$(rig_path) cargo test --test rig -- --test-threads=2
 
 rig-shell:
 	@tests/setup rig
-	@cargo build --bins
+	@cargo build --bins --example demo-house
 	@$(rig_path) cargo run --quiet --example rig-shell
 
 soak:
 	@tests/setup rig
+	@cargo build --example demo-house
 	@$(rig_path) MUSEBOX_SOAK=1 cargo test --test rig -- --test-threads=2 --nocapture timing:: power::
 
 bench:
@@ -67,7 +69,7 @@ bench-house:
 
 bench-rig:
 	@tests/setup rig
-	@cargo build --bins
+	@cargo build --bins --example demo-house
 	@$(rig_path) cargo run --quiet --example bench-rig
 
 coverage:

@@ -13,6 +13,7 @@ mod counted;
 mod flips;
 mod guest;
 mod machine;
+mod parcel;
 mod scene;
 mod warm;
 mod wire;

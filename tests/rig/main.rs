@@ -11,10 +11,12 @@ mod clips;
 mod cost;
 #[path = "../support/counted/mod.rs"]
 mod counted;
+mod demo;
 mod flips;
 mod guest;
 mod house;
 mod machine;
+mod parcel;
 mod pictures;
 mod planes;
 mod power;

@@ -9,6 +9,7 @@ mod clips;
 mod counted;
 mod guest;
 mod machine;
+mod parcel;
 mod scene;
 mod warm;
 mod wire;

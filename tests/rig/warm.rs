@@ -1,8 +1,7 @@
 //! The warm snapshot: a booted machine with our package installed, from which every scenario goes on in a second.
 
 use std::{
-    env,
-    fs::{self, File},
+    fs,
     path::{Path, PathBuf},
     process::Command,
     sync::Mutex,
@@ -12,9 +11,9 @@ use anyhow::{Context, ensure};
 
 use crate::{
     base::{self, Hash, Kernel, Userland},
-    clips,
     guest::Guest,
-    machine::{Machine, PARCEL, Plan},
+    machine::{Machine, Plan},
+    parcel,
 };
 
 /// What kind of guest it is.
@@ -104,7 +103,7 @@ fn warm(kind: Kind) -> anyhow::Result<PathBuf> {
     let image = base::image(kind.userland)?;
     let plan = plan(kind)?;
     let mut hash = Hash::default();
-    hash.add(&parcel(&plan.parcel)?);
+    hash.add(&parcel::pack(&plan.parcel)?);
     for path in [&image, &plan.kernel] {
         hash.add(path.to_string_lossy().as_bytes());
     }
@@ -142,71 +141,4 @@ fn warm(kind: Kind) -> anyhow::Result<PathBuf> {
     machine.quit()?;
     fs::rename(&unfinished, &folder)?;
     Ok(folder)
-}
-
-/// Packs what the guest gets, our package and the clips, into a tar file; answers a hash of it.
-fn parcel(path: &Path) -> anyhow::Result<Vec<u8>> {
-    static PACKED: Mutex<Option<Vec<u8>>> = Mutex::new(None);
-    let mut packed = PACKED
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
-    if let Some(hash) = &*packed {
-        return Ok(hash.clone());
-    }
-    let folder = runs().join("parcel");
-    fs::create_dir_all(&folder)?;
-    clips::make(&folder)?;
-    for entry in fs::read_dir(base::scripts().join("tools"))? {
-        let tool = entry?.path();
-        let target = folder
-            .join("tools")
-            .join(tool.file_name().unwrap_or_default());
-        fs::create_dir_all(folder.join("tools"))?;
-        fs::copy(&tool, target)?;
-    }
-    package(&folder.join("musebox.deb"), &[])?;
-    package(&folder.join("musebox-house.deb"), &["--variant", "house"])?;
-    let done = Command::new("tar")
-        .args(["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "-C"])
-        .arg(&folder)
-        .arg("-cf")
-        .arg(path)
-        .arg(".")
-        .status()
-        .context("starting tar")?;
-    ensure!(done.success(), "tar failed ({done})");
-    let mut hash = Hash::default();
-    hash.tree(path)?;
-    let file = File::options().write(true).open(path)?;
-    ensure!(file.metadata()?.len() <= PARCEL, "the parcel is too large");
-    file.set_len(PARCEL)?;
-    let hash = hash.short().into_bytes();
-    *packed = Some(hash.clone());
-    Ok(hash)
-}
-
-/// Makes a package of the binaries that this test was built with.
-fn package(path: &Path, variant: &[&str]) -> anyhow::Result<()> {
-    // Where tests/setup puts the tools that cargo installs.
-    let tools = base::cache().join("../bin");
-    let path_of = env::var("PATH").unwrap_or_default();
-    let made = Command::new(env!("CARGO"))
-        .env("PATH", format!("{}:{path_of}", tools.display()))
-        .args([
-            "deb",
-            "--no-build",
-            "--profile",
-            "dev",
-            "--strip",
-            "--no-separate-debug-symbols",
-        ])
-        .args(variant)
-        .arg("--output")
-        .arg(path)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .context("starting cargo deb")?;
-    let said = String::from_utf8_lossy(&made.stderr);
-    ensure!(made.status.success(), "cargo deb failed: {said}");
-    Ok(())
 }
