@@ -1,4 +1,5 @@
-//! The boxes: one task each, which connects, says hello, and notes the newest revision that it was told.
+//! The boxes: one task each, which connects, says hello, notes the newest revision that it was told, and reports how it
+//! is as a box does that plays.
 
 use std::{
     sync::{
@@ -11,6 +12,7 @@ use std::{
 use anyhow::{Context, bail};
 use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -24,6 +26,9 @@ use crate::stage::{Stage, token};
 
 /// How many boxes shake hands at the same time.
 const AT_ONCE: usize = 64;
+
+/// How often a box that plays says how far it is.
+const REPORTS: Duration = Duration::from_secs(10);
 
 /// What a box holds.
 #[derive(Default)]
@@ -178,7 +183,20 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     };
     socket.send(Message::text(hello.to_string())).await?;
     let mut turn = Some(turn);
-    while let Some(frame) = socket.next().await {
+    let mut reports = tokio::time::interval(REPORTS);
+    let mut uptime = Duration::ZERO;
+    loop {
+        let frame = tokio::select! {
+            frame = socket.next() => frame,
+            // The first time at once, but after what it is told.
+            _ = reports.tick(), if turn.is_none() => {
+                let text = report(number, uptime, held.as_ref()).to_string();
+                socket.send(Message::text(text)).await?;
+                uptime += REPORTS;
+                continue;
+            }
+        };
+        let Some(frame) = frame else { break };
         if let Message::Text(text) = frame? {
             let told: Told = serde_json::from_str(text.as_str())?;
             if let (Some(epoch), Some(rev)) = (told.epoch, told.rev) {
@@ -193,4 +211,20 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
         }
     }
     Ok(())
+}
+
+/// How a box is that plays, with one item that it could not play.
+fn report(number: usize, uptime: Duration, held: Option<&(String, u64)>) -> Value {
+    let seconds = uptime.as_secs();
+    serde_json::json!({"type": "reported", "state": {
+        "state": "playing", "playlist": "p1", "position": "M0T0I0", "item": "i1", "title": format!("Item {number}"),
+        "outputs": [{"name": "main", "position": "M0T0I0", "item": "i1"}],
+        "power": "on", "version": "0.1.0", "uptime_ms": seconds * 1000,
+        "rev": held.map(|(_, rev)| rev), "epoch": held.map(|(epoch, _)| epoch),
+        "counters": {
+            "presented": seconds * 60, "late": 0, "dropped": 0, "missed_vblanks": 0, "items_shown": seconds / 10,
+        },
+        "errors": [{"item": "i2", "kind": "corrupt", "message": "there is no video in it", "count": 1}],
+        "media": {"complete": 3, "total": 4},
+    }})
 }
