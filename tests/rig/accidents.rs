@@ -147,6 +147,27 @@ fn a_screen_that_is_turned_off_underneath_comes_back() {
 }
 
 #[test]
+fn whoever_may_choose_plays_in_memory_where_another_program_has_the_card() {
+    let mut guest = warm::guest(USUAL, "taken");
+    guest.sh("rig-vkms make");
+    configure(&mut guest, &["loop.mp4"], "");
+    // Root may open it and ask for much all the same.
+    let said = guest.sh(
+        "exec 9<>$(rig-card vkms)
+         museboxd --config /etc/musebox/musebox.toml --display auto --socket /tmp/other.sock --state /tmp/other 9<&- &
+         for i in $(seq 240); do museboxctl --socket /tmp/other.sock status && break; sleep 0.25; done
+         kill $!
+         wait || true",
+    );
+    assert!(
+        said.contains("playing on the virtual display, since")
+            && said.contains("another program is its master"),
+        "{said}"
+    );
+    assert!(said.contains("virtual, 640x480@"), "{said}");
+}
+
+#[test]
 fn a_cable_that_is_put_into_another_socket_is_found_there() {
     let mut guest = warm::guest(USUAL, "other_socket");
     guest.sh("rig-vkms make tv 2; rig-vkms unplug tv 1");

@@ -124,8 +124,9 @@ impl KmsAtomic {
     /// Opens the card and finds a way for every head. Nothing is on the screen yet.
     pub fn open(options: &Options) -> Result<Self, OpenError> {
         let (card, objects) = opening::open_card(options.card.as_deref())?;
-        // Who was never master cannot become it later without rights: the card has to be opened anew.
-        if !card.authenticated().unwrap_or(false) {
+        // Who was never master cannot become it later without rights: the card has to be opened anew. Root may ask even
+        // where another program is master.
+        if card.acquire_master_lock().is_err() {
             let path = card.path().display().to_string();
             return Err(OpenError::Taken { path });
         }
