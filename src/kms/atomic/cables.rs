@@ -13,7 +13,7 @@ use crate::kms::{
         modeset,
         objects::Connector,
         ready::turn_off,
-        route::{self, Route},
+        route::{self, Others, Route},
     },
 };
 
@@ -116,17 +116,12 @@ impl KmsAtomic {
 
     /// Finds a way for a head, whatever it had before.
     pub(super) fn route(&mut self, number: usize) {
-        let taken: Vec<(u32, u32)> = self
-            .heads
-            .iter()
-            .enumerate()
-            .filter(|(other, _)| *other != number)
-            .filter_map(|(_, head)| head.route.as_ref())
-            .map(|route| (route.connector.id, route.crtc.id))
-            .collect();
+        let others = self.heads.iter().enumerate();
+        let others = others.filter(|(other, _)| *other != number);
+        let others: Others<'_> = others.map(|(_, head)| head.route.as_ref()).collect();
         let head = &self.heads[number];
         let current = head.route.as_ref().map(|route| route.connector.id);
-        let found = route::find(&self.objects, &head.wish, current, &taken);
+        let found = route::find(&self.objects, &head.wish, current, &others);
         let Some((route, fault)) = found else {
             if self.heads[number].route.is_none() {
                 log::info!(head = number; "no screen is connected: playing into the void");

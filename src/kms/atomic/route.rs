@@ -73,17 +73,63 @@ pub fn choose_mode(
     })
 }
 
-/// Finds a way for a head; `taken` are the connectors and CRTCs that others have, `current` is the connector that it has
-/// and keeps if there is a screen.
+/// What the other heads have: nobody takes it from them.
+#[derive(Clone, Debug, Default)]
+pub struct Others<'a> {
+    routes: Vec<&'a Route>,
+    /// Whether there are heads that have no way yet, and may be given one.
+    wait: bool,
+}
+
+impl<'a> FromIterator<Option<&'a Route>> for Others<'a> {
+    /// From each head's route, or nothing where it has none.
+    fn from_iter<I: IntoIterator<Item = Option<&'a Route>>>(heads: I) -> Self {
+        let mut others = Self::default();
+        for route in heads {
+            match route {
+                Some(route) => others.routes.push(route),
+                None => others.wait = true,
+            }
+        }
+        others
+    }
+}
+
+impl Others<'_> {
+    fn have_connector(&self, id: u32) -> bool {
+        self.routes.iter().any(|route| route.connector.id == id)
+    }
+
+    fn have_crtc(&self, id: u32) -> bool {
+        self.routes.iter().any(|route| route.crtc.id == id)
+    }
+
+    fn have_plane(&self, place: usize) -> bool {
+        self.routes
+            .iter()
+            .any(|route| route.planes.contains(&place))
+    }
+
+    /// The CRTCs that other heads drive or may come to drive, as a mask of their places.
+    fn crtcs(&self) -> u32 {
+        let driven = self.routes.iter().map(|route| 1 << route.crtc.index);
+        match self.wait {
+            true => u32::MAX,
+            false => driven.fold(0, |mask, crtc: u32| mask | crtc),
+        }
+    }
+}
+
+/// Finds a way for a head; `current` is the connector that it has and keeps if there is a screen.
 ///
 /// A mode that the screen has not is no reason to stay dark: the preferred one is taken, and the fault is told.
 pub fn find(
     objects: &Objects,
     wish: &Wish,
     current: Option<u32>,
-    taken: &[(u32, u32)],
+    others: &Others<'_>,
 ) -> Option<(Route, Option<NoSuchMode>)> {
-    let free = |connector: &&Connector| taken.iter().all(|(other, _)| *other != connector.id);
+    let free = |connector: &&Connector| !others.have_connector(connector.id);
     let wished = |connector: &&Connector| {
         let name = wish.connector.as_ref();
         name.is_none_or(|name| *name == connector.name)
@@ -99,10 +145,8 @@ pub fn find(
         let Some(screen) = &connector.screen else {
             continue;
         };
-        let able = |crtc: &&Crtc| {
-            connector.crtcs & (1 << crtc.index) != 0
-                && taken.iter().all(|(_, other)| *other != crtc.id)
-        };
+        let able =
+            |crtc: &&Crtc| connector.crtcs & (1 << crtc.index) != 0 && !others.have_crtc(crtc.id);
         // The CRTC that drives it already costs the least: often nothing needs to go dark.
         let drives = |crtc: &&Crtc| u64::from(crtc.id) == connector.driven_by;
         let mut crtcs = objects.crtcs.iter().filter(able);
@@ -119,7 +163,7 @@ pub fn find(
         let route = Route {
             connector: connector.clone(),
             crtc: crtc.clone(),
-            planes: planes_of(objects, crtc),
+            planes: planes_of(objects, crtc, others),
             kernel_mode,
         };
         return Some((route, fault));
@@ -127,13 +171,15 @@ pub fn find(
     None
 }
 
-/// The planes that a CRTC has for itself: its primary, and overlays that no earlier CRTC could use.
-fn planes_of(objects: &Objects, crtc: &Crtc) -> Vec<usize> {
+/// The planes that a CRTC has for itself: its primary, and overlays that no earlier CRTC of a head could use.
+fn planes_of(objects: &Objects, crtc: &Crtc, others: &Others<'_>) -> Vec<usize> {
+    let in_use = others.crtcs() | 1 << crtc.index;
     let own = |mask: u32| mask & (1 << crtc.index) != 0;
-    let first = |mask: u32| mask.trailing_zeros() == crtc.index;
+    let first = |mask: u32| (mask & in_use).trailing_zeros() == crtc.index;
     let places = |kind: Kind| {
         let planes = objects.planes.iter().enumerate();
-        planes.filter(move |(_, plane)| plane.kind == kind && own(plane.crtcs))
+        let free = planes.filter(|(place, _)| !others.have_plane(*place));
+        free.filter(move |(_, plane)| plane.kind == kind && own(plane.crtcs))
     };
     let mut planes: Vec<usize> = places(Kind::Primary)
         .filter(|(_, plane)| first(plane.crtcs))
@@ -250,7 +296,7 @@ mod tests {
         let any = Wish::default();
         let found = |screens: &[bool], current| {
             let objects = objects(screens);
-            let found = find(&objects, &any, current, &[]);
+            let found = find(&objects, &any, current, &Others::default());
             found.map(|(route, _)| route.connector.name)
         };
         assert_eq!(found(&[true, true], None).as_deref(), Some("HDMI-A-1"));
@@ -259,19 +305,32 @@ mod tests {
         assert_eq!(found(&[false, false], Some(11)), None);
     }
 
+    /// Another head has this way.
+    fn beside(route: &Route) -> Others<'_> {
+        [Some(route)].into_iter().collect()
+    }
+
     #[test]
     fn heads_have_crtcs_and_overlays_of_their_own_and_nobody_takes_a_cursor() {
         let mut objects = objects(&[true, true]);
         let any = Wish::default();
-        let (first, _) = find(&objects, &any, None, &[]).expect("a way");
-        let taken = [(first.connector.id, first.crtc.id)];
-        let (second, _) = find(&objects, &any, None, &taken).expect("a way");
+        let alone = Others::default();
+        let another_waits: Others<'_> = [None].into_iter().collect();
+        let (first, _) = find(&objects, &any, None, &another_waits).expect("a way");
+        let (second, _) = find(&objects, &any, None, &beside(&first)).expect("a way");
         assert_eq!((first.crtc.id, second.crtc.id), (20, 21));
         assert_eq!((first.planes, second.planes), (vec![0, 2], vec![1]));
-        // The one that drives the screen already is preferred.
+        // The CRTC that drives the screen already is preferred. What it shares with one that nobody needs is its own.
         objects.connectors[0].driven_by = 21;
-        let (first, _) = find(&objects, &any, None, &[]).expect("a way");
-        assert_eq!(first.crtc.id, 21);
+        let (only, _) = find(&objects, &any, None, &alone).expect("a way");
+        assert_eq!((only.crtc.id, only.planes.clone()), (21, vec![1, 2]));
+        // Whoever comes later takes nothing away.
+        let (later, _) = find(&objects, &any, None, &beside(&only)).expect("a way");
+        assert_eq!((later.crtc.id, later.planes), (20, vec![0]));
+        // Who may still come is waited for.
+        let (first, _) = find(&objects, &any, None, &another_waits).expect("a way");
+        let (second, _) = find(&objects, &any, None, &beside(&first)).expect("a way");
+        assert_eq!((first.planes.clone(), second.planes), (vec![1], vec![0, 2]));
     }
 
     #[test]
@@ -281,13 +340,13 @@ mod tests {
             connector: Some("HDMI-A-1".to_owned()),
             mode: wish("3840x2160@60"),
         };
-        let (route, fault) = find(&objects, &asked, None, &[]).expect("a way");
+        let (route, fault) = find(&objects, &asked, None, &Others::default()).expect("a way");
         assert_eq!(route.mode().to_string(), "1280x720@60");
         assert!(fault.is_some());
         let elsewhere = Wish {
             connector: Some("DP-1".to_owned()),
             mode: None,
         };
-        assert!(find(&objects, &elsewhere, None, &[]).is_none());
+        assert!(find(&objects, &elsewhere, None, &Others::default()).is_none());
     }
 }
