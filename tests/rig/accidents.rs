@@ -23,6 +23,9 @@ fn shown_mode(guest: &mut Guest) -> String {
         .to_owned()
 }
 
+/// The kernel's state of the card that rig-vkms has made.
+const STATE: &str = "cat /sys/kernel/debug/dri/tv/state";
+
 #[track_caller]
 fn assert_shows_the_loop(guest: &mut Guest, name: &str) {
     assert_eq!(on_screen(guest, name).id, LOOP);
@@ -291,8 +294,7 @@ fn a_hung_presenter_is_restarted_and_a_hung_network_is_not() {
 fn screens_are_switched_off_and_on_by_command() {
     let mut guest = playing("power");
     guest.sh("museboxctl display off; sleep 2");
-    let active = "cat /sys/kernel/debug/dri/tv/state";
-    let dark = guest.sh(active);
+    let dark = guest.sh(STATE);
     assert!(dark.contains("active=0"), "{dark}");
     let status = guest.status();
     assert_eq!(
@@ -302,9 +304,16 @@ fn screens_are_switched_off_and_on_by_command() {
         ),
         (Some("off"), Some("playing"))
     );
+    // A cable that is moved meanwhile is told of, and lights nothing.
+    for (moved, mode) in [("unplug", "null"), ("plug", "\"640x480@")] {
+        guest.sh(&format!("rig-vkms {moved} tv"));
+        let told = format!("museboxctl status --json | grep -q '\"mode\": {mode}'");
+        guest.until(10, &told);
+    }
+    guest.sh("sleep 1");
+    let dark = guest.sh(STATE);
+    assert!(dark.contains("active=0"), "{dark}");
     guest.sh("museboxctl display on; sleep 1");
-    let lit = guest.sh(active);
-    assert!(lit.contains("active=1"), "{lit}");
     assert_shows_the_loop(&mut guest, "on-again.png");
 }
 

@@ -18,13 +18,16 @@ use crate::kms::{
 };
 
 impl KmsAtomic {
-    /// The head's mode is to be set anew by the next commit, for which the presenter is asked.
+    /// The head's mode is to be set anew by the next commit, for which the presenter is asked. What is switched off on
+    /// purpose stays dark; its screen is told of all the same.
     pub(super) fn relight(&mut self, number: usize) {
         let head = &mut self.heads[number];
-        if head.route.is_none() || head.light == Light::Off {
+        if head.route.is_none() {
             return;
         }
-        head.light = Light::Dark;
+        if head.light != Light::Off {
+            head.light = Light::Dark;
+        }
         head.vblanks.interrupt();
         head.armed = false;
         // Another mode or another master may bring other vblanks.
