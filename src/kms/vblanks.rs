@@ -38,6 +38,11 @@ impl Vblanks {
         self.last + self.rate.period()
     }
 
+    /// Whether the last vblank was the kernel's, by its number.
+    pub fn is_kernel_s(&self) -> bool {
+        self.kernel.is_some()
+    }
+
     /// Another mode from now on.
     pub fn set_rate(&mut self, rate: Rate) {
         self.rate = rate;
@@ -117,7 +122,9 @@ mod tests {
     fn an_interruption_is_bridged_by_the_clock() {
         let mut vblanks = Vblanks::new(Rate::hertz(50), at(0));
         assert_eq!(vblanks.kernel(1000, at(20)), 1);
+        assert!(vblanks.is_kernel_s());
         vblanks.interrupt();
+        assert!(!vblanks.is_kernel_s());
         assert_eq!(vblanks.kernel(7, at(121)), 5);
         assert_eq!(vblanks.kernel(8, at(141)), 1);
         assert_eq!(vblanks.timer(at(160)), 0);

@@ -26,9 +26,36 @@ fn shown_mode(guest: &mut Guest) -> String {
 /// The kernel's state of the card that rig-vkms has made.
 const STATE: &str = "cat /sys/kernel/debug/dri/tv/state";
 
+/// The clip or image is in the planes, and the CRTC is lit.
+#[track_caller]
+fn assert_shows(guest: &mut Guest, id: u8, name: &str) {
+    assert_eq!(on_screen(guest, name).id, id);
+    let state = guest.sh(STATE);
+    assert!(state.contains("active=1"), "{state}");
+}
+
 #[track_caller]
 fn assert_shows_the_loop(guest: &mut Guest, name: &str) {
-    assert_eq!(on_screen(guest, name).id, LOOP);
+    assert_shows(guest, LOOP, name);
+}
+
+/// A guest whose player shows an image that stands for as long as nobody asks for another.
+fn standing(name: &str) -> (Guest, u8) {
+    let mut guest = warm::guest(USUAL, name);
+    guest.sh("rig-vkms make");
+    let (file, id) = clips::STILLS[0];
+    configure(&mut guest, &[file], "auto_advance = false");
+    guest.sh("systemctl start museboxd");
+    guest.until(20, &has_shown(1));
+    guest.sh("sleep 2");
+    (guest, id)
+}
+
+/// The player's vblanks are the kernel's.
+#[track_caller]
+fn assert_counts(guest: &mut Guest) {
+    let status = guest.status();
+    assert_eq!(status["display"]["estimated"], false, "{status:#}");
 }
 
 #[test]
@@ -129,10 +156,8 @@ fn a_still_whose_own_flip_never_comes_is_there_after_all() {
 fn a_screen_that_is_turned_off_underneath_comes_back() {
     let mut guest = playing("turned_off");
     for number in 0..2 {
-        guest.sh("rig-fault dark; sleep 0.1");
-        let state = "cat /sys/kernel/debug/dri/tv/state";
-        assert!(guest.sh(state).contains("active=0"));
-        guest.until(5, &format!("{state} | grep -q active=1"));
+        assert_eq!(guest.sh("rig-fault dark").trim(), "active=0");
+        guest.until(5, &format!("{STATE} | grep -q active=1"));
         guest.sh("sleep 1");
         assert_shows_the_loop(&mut guest, &format!("lit-{number}.png"));
     }
@@ -146,6 +171,39 @@ fn a_screen_that_is_turned_off_underneath_comes_back() {
         guest.status()["display"]["copies"]["composed"].as_u64(),
         composed
     );
+    assert_eq!(restarts(&mut guest), 0);
+}
+
+#[test]
+fn a_still_that_is_turned_off_underneath_comes_back() {
+    let (mut guest, id) = standing("still_turned_off");
+    for number in 0..2 {
+        assert_eq!(guest.sh("rig-fault dark").trim(), "active=0");
+        guest.until(5, &format!("{STATE} | grep -q active=1"));
+        guest.sh("sleep 2");
+        assert_shows(&mut guest, id, &format!("lit-{number}.png"));
+        assert_counts(&mut guest);
+    }
+    assert_eq!(restarts(&mut guest), 0);
+}
+
+#[test]
+fn a_still_is_there_again_after_another_program_had_the_display() {
+    let (mut guest, id) = standing("still_master");
+    guest.sh("rig-fault steal-master 3");
+    guest.until(5, &logged("another program has the display"));
+    guest.until(5, &logged("the display is ours again"));
+    guest.sh("sleep 2");
+    assert_shows(&mut guest, id, "ours-again.png");
+    assert_counts(&mut guest);
+    assert_eq!(restarts(&mut guest), 0);
+}
+
+#[test]
+fn a_still_s_own_planes_are_put_back() {
+    let (mut guest, id) = standing("still_planes");
+    guest.sh("rig-fault blank; sleep 3");
+    assert_shows(&mut guest, id, "put-back.png");
     assert_eq!(restarts(&mut guest), 0);
 }
 

@@ -20,6 +20,9 @@ const VOID: Mode = Mode {
     rate: Rate::hertz(60),
 };
 
+/// How long a picture stands until it is committed again.
+const RENEWAL: MediaTime = MediaTime::from_seconds(1);
+
 /// Whether a head is driven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Light {
@@ -97,6 +100,8 @@ pub(super) struct Head {
     pub(super) frozen: u32,
     /// Whether a vblank event is on its way.
     pub(super) armed: bool,
+    /// Whether a vblank has just come, and the presenter may have had nothing new for the next.
+    pub(super) ticked: bool,
     pub(super) pending: Option<Latch>,
     /// Whether the pending flip is done; then only the vblank is awaited.
     pub(super) flipped: bool,
@@ -123,6 +128,7 @@ impl Head {
             settling: false,
             frozen: 0,
             armed: false,
+            ticked: false,
             pending: None,
             flipped: false,
             shown: None,
@@ -150,6 +156,15 @@ impl Head {
         let pending = self.pending.as_ref().filter(|_| !self.flipped)?;
         let kernel_s = self.is_driven(master) && pending.ready.is_some();
         kernel_s.then_some(pending.since)
+    }
+
+    /// What has stood on the screen for so long that it is to be committed again: only a commit tells that the screen was
+    /// turned off underneath, or that another program has the card.
+    pub(super) fn worn(&self, master: bool, now: MediaTime) -> Option<&Latch> {
+        let is_driven = self.is_driven(master) && self.light == Light::Lit;
+        let shown = self.shown.as_ref().filter(|_| self.pending.is_none())?;
+        let is_worn = shown.ready.is_some() && now - shown.since >= RENEWAL;
+        (is_driven && is_worn).then_some(shown)
     }
 
     /// Whether its vblanks come from the clock.

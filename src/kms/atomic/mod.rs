@@ -255,20 +255,56 @@ impl KmsAtomic {
                 Err(err) => break err,
             }
         };
+        let fault = self.fault(head, &error, now);
+        match self.mastery.is_ours() {
+            true => Err(fault),
+            // Into the void.
+            false => self.commit(head, scene),
+        }
+    }
+
+    /// What follows from a commit that failed. Afterwards the card may be another program's.
+    fn fault(&mut self, head: usize, error: &io::Error, now: MediaTime) -> CommitError {
         match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
-            Errno::EBUSY => Err(CommitError::Busy),
+            Errno::EBUSY => CommitError::Busy,
             Errno::EACCES | Errno::EPERM => {
                 self.lose_master(now);
-                self.commit(head, scene)
+                CommitError::Busy
             }
             Errno::ENODEV => {
                 self.lost = true;
-                Err(CommitError::Lost)
+                CommitError::Lost
             }
             _ => {
                 log::warn!(err = error.to_string().as_str(); "the card refused a picture");
                 self.heads[head].refusals.add(now);
-                Err(Reject::Device.into())
+                Reject::Device.into()
+            }
+        }
+    }
+
+    /// Commits again what has stood for a while, in the time between two vblanks that the presenter left free.
+    fn renew(&mut self, head: usize, now: MediaTime) {
+        let master = self.mastery.is_ours();
+        let Some(Latch { scene, ready, .. }) = self.heads[head].worn(master, now) else {
+            return;
+        };
+        let (scene, Some(ready)) = (scene.clone(), ready.clone()) else {
+            return;
+        };
+        match self.push(head, &ready) {
+            Ok(()) => {
+                let state = &mut self.heads[head];
+                state.flipped = false;
+                state.refusals.clear();
+                state.pending = Some(Latch {
+                    scene,
+                    ready: Some(ready),
+                    since: now,
+                });
+            }
+            Err(err) => {
+                self.fault(head, &err, now);
             }
         }
     }

@@ -58,7 +58,11 @@ impl KmsAtomic {
             if self.lost {
                 return DisplayEvent::Lost;
             }
+            self.renew_all();
             self.arm();
+            if !self.events.is_empty() {
+                continue;
+            }
             let until = self.deadline();
             let now = clock::monotonic();
             let left = (until - now).max(MediaTime::ZERO);
@@ -83,10 +87,22 @@ impl KmsAtomic {
         }
     }
 
+    /// Commits again what has stood for long on heads that have just had a vblank: their next commit of another picture
+    /// comes after the next one, and finds none pending.
+    fn renew_all(&mut self) {
+        let now = clock::monotonic();
+        for number in 0..self.heads.len() {
+            if std::mem::take(&mut self.heads[number].ticked) {
+                self.renew(number, now);
+            }
+        }
+    }
+
     /// Asks for the next vblank of every head that has no flip on its way.
     fn arm(&mut self) {
-        let master = self.mastery.is_ours();
-        for (number, head) in self.heads.iter_mut().enumerate() {
+        for number in 0..self.heads.len() {
+            let master = self.mastery.is_ours();
+            let head = &mut self.heads[number];
             if head.is_timed(master) || head.pending.is_some() || head.armed {
                 continue;
             }
@@ -94,6 +110,11 @@ impl KmsAtomic {
             let kind = VBLANK_EVENT | (route.crtc.index << VBLANK_CRTC_SHIFT);
             match drm_ffi::wait_vblank(self.card.as_fd(), kind, 1, number) {
                 Ok(_) => head.armed = true,
+                Err(err) if head.vblanks.is_kernel_s() => {
+                    let name = route.connector.name.as_str();
+                    log::warn!(err = err.to_string().as_str(); "{name} has no vblanks any more: the mode is set anew");
+                    self.relight(number);
+                }
                 Err(err) => {
                     log::info!(err = err.to_string().as_str(); "the driver counts no vblanks: they are estimated");
                     head.counted = false;
@@ -240,6 +261,7 @@ impl KmsAtomic {
 
     fn tick(&mut self, number: usize) {
         let head = &mut self.heads[number];
+        head.ticked = true;
         // The time that setting a mode took was dark.
         let settling = std::mem::take(&mut head.settling);
         let driven = head.is_driven(self.mastery.is_ours());
