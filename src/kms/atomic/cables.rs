@@ -11,11 +11,37 @@ use crate::kms::{
         head::Light,
         import::ALLOW_MODESET,
         modeset,
-        objects::Connector,
+        objects::{Connector, Link, Screen},
         ready::turn_off,
         route::{self, Others, Route},
     },
 };
+
+/// What a moved cable means for a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum News {
+    /// Nothing.
+    None,
+    /// Its screen is gone.
+    Gone,
+    /// There may be another screen or another way to one.
+    Other,
+    /// The screen is there, and its link has failed: it is dark until its mode is set anew.
+    Failed,
+}
+
+impl News {
+    /// From the screen that there was, the one that there is now, and its link.
+    fn of(had: Option<&Screen>, now: Option<&Screen>, link: Link) -> Self {
+        match (had, now, link) {
+            (Some(_), None, _) => News::Gone,
+            (None, _, _) => News::Other,
+            (Some(had), Some(now), _) if had != now => News::Other,
+            (Some(_), Some(_), Link::Bad) => News::Failed,
+            (Some(_), Some(_), Link::Good) => News::None,
+        }
+    }
+}
 
 impl KmsAtomic {
     /// The head's mode is to be set anew by the next commit, for which the presenter is asked. What is switched off on
@@ -76,10 +102,10 @@ impl KmsAtomic {
             };
             let connectors = &self.objects.connectors;
             let now = connectors.iter().find(|one| one.id == route.connector.id);
-            let now = now.and_then(|connector| connector.screen.clone());
-            let had = &route.connector.screen;
-            match (had.is_some(), now.is_some()) {
-                (true, false) => {
+            let screen = now.and_then(|connector| connector.screen.as_ref());
+            let link = now.map_or(Link::Good, |connector| connector.link);
+            match News::of(route.connector.screen.as_ref(), screen, link) {
+                News::Gone => {
                     log::info!("{} is unplugged", route.connector.name);
                     if let Some(route) = &mut self.heads[number].route {
                         route.connector.screen = None;
@@ -91,10 +117,15 @@ impl KmsAtomic {
                     // The cable may be in another socket now.
                     self.route(number);
                 }
-                (false, true) => self.route(number),
-                (true, true) if *had != now => self.route(number),
-                (false, false) => self.route(number),
-                (true, true) => {}
+                News::Other => self.route(number),
+                News::Failed => {
+                    log::warn!(
+                        "{} has lost its link: it is trained anew",
+                        route.connector.name
+                    );
+                    self.relight(number);
+                }
+                News::None => {}
             }
         }
     }
@@ -155,5 +186,26 @@ impl KmsAtomic {
         self.modes[number] = head.mode;
         head.route = Some(route);
         self.relight(number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_screen_whose_link_has_failed_is_as_before_and_yet_dark() {
+        let screen = |edid: &[u8]| Screen {
+            modes: Vec::new(),
+            edid: edid.to_vec(),
+        };
+        let (one, other) = (screen(b"one"), screen(b"other"));
+        let (one, other) = (Some(&one), Some(&other));
+        assert_eq!(News::of(one, one, Link::Good), News::None);
+        assert_eq!(News::of(one, one, Link::Bad), News::Failed);
+        assert_eq!(News::of(one, other, Link::Bad), News::Other);
+        assert_eq!(News::of(one, None, Link::Good), News::Gone);
+        assert_eq!(News::of(None, one, Link::Good), News::Other);
+        assert_eq!(News::of(None, None, Link::Good), News::Other);
     }
 }

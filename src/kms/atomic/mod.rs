@@ -36,7 +36,7 @@ use self::{
     head::{Head, Latch, Light},
     hotplug::Cables,
     import::{ALLOW_MODESET, View, only_layer},
-    objects::Objects,
+    objects::{LINK_GOOD, Objects},
     ready::{Ready, put, turn_off},
     request::Request,
     route::Route,
@@ -404,11 +404,11 @@ fn modeset<'a>(
     others: impl Iterator<Item = &'a Route> + Clone,
 ) -> Vec<(u32, u32, u64)> {
     let (own, crtc) = (&route.connector, &route.crtc);
-    let mut properties = vec![
-        (own.id, own.crtc_id, crtc.id.into()),
-        (crtc.id, crtc.mode_id, blob),
-        (crtc.id, crtc.active, 1),
-    ];
+    let mut properties = vec![(own.id, own.crtc_id, crtc.id.into())];
+    // A link that has failed is trained anew.
+    properties.extend(own.link_status.map(|link| (own.id, link, LINK_GOOD)));
+    properties.push((crtc.id, crtc.mode_id, blob));
+    properties.push((crtc.id, crtc.active, 1));
     for left in &objects.connectors {
         let is_theirs = others.clone().any(|other| other.connector.id == left.id);
         if left.driven_by == u64::from(crtc.id) && left.id != own.id && !is_theirs {

@@ -62,7 +62,25 @@ pub struct Connector {
     pub crtc_id: u32,
     /// The CRTC that drove it when it was read; 0 if none did.
     pub driven_by: u64,
+    /// The property `link-status`, where the driver has it.
+    pub link_status: Option<u32>,
+    /// What that said when it was read.
+    pub link: Link,
 }
+
+/// Whether a connector's link carries a picture. Where it fails, the kernel tells of a cable that was moved and leaves the
+/// screen dark until a commit sets the mode and [`LINK_GOOD`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// It does, as far as the driver knows.
+    Good,
+    /// It has failed.
+    Bad,
+}
+
+/// `DRM_MODE_LINK_STATUS_GOOD` and `DRM_MODE_LINK_STATUS_BAD`.
+pub const LINK_GOOD: u64 = 0;
+const LINK_BAD: u64 = 1;
 
 /// What hangs on a connector.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,6 +127,11 @@ impl Connector {
             crtcs,
             crtc_id: properties.need("CRTC_ID")?,
             driven_by: properties.value("CRTC_ID").unwrap_or(0),
+            link_status: properties.find("link-status"),
+            link: match properties.value("link-status") {
+                Some(LINK_BAD) => Link::Bad,
+                Some(_) | None => Link::Good,
+            },
         })
     }
 

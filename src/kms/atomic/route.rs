@@ -199,7 +199,7 @@ fn planes_of(objects: &Objects, crtc: &Crtc, others: &Others<'_>) -> Vec<usize> 
 mod tests {
     use super::*;
     use crate::kms::{
-        atomic::objects::{Plane, PlaneProperties, Screen},
+        atomic::objects::{Link, Plane, PlaneProperties, Screen},
         formats::Formats,
     };
 
@@ -262,6 +262,8 @@ mod tests {
             crtcs: 0b11,
             crtc_id: 1,
             driven_by: 0,
+            link_status: None,
+            link: Link::Good,
         };
         let crtc = |index: u32| Crtc {
             id: 20 + index,
