@@ -64,7 +64,7 @@ fn the_report_of_a_box_that_has_just_started_is_valid() {
     });
     let mode = "1280x720@59.94".parse().ok();
     for (driver, mode) in [(DisplayDriver::Virtual, mode), (DisplayDriver::Kms, None)] {
-        let status = Status::new("0.1.0", &settings, driver, mode);
+        let status = Status::new("0.1.0", &settings, driver, &[mode]);
         let value = serde_json::to_value(&status).expect("JSON");
         if let Err(error) = schema().validate(&value) {
             panic!("{}: {error}", error.instance_path());
@@ -103,6 +103,7 @@ fn what_the_types_cannot_read_the_schema_refuses() {
         ("/items_shown", json!(-1)),
         ("/display/kind", json!("auto")),
         ("/display/mode", json!("1920x1080")),
+        ("/screens/0/mode", json!("1920x1080")),
         ("/settings/volume", json!(1.5)),
         ("/settings/fit", json!("zoom")),
         ("/screens/0/slots/0/slot", json!("C")),

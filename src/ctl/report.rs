@@ -87,11 +87,15 @@ pub(super) fn status(status: &Status) -> String {
     }
 
     for screen in &status.screens {
+        let absent = match screen.mode {
+            Some(_) => "",
+            None => ", not connected",
+        };
         let position = screen.position.map(|position| format!(", at {position}"));
         let showing = screen.item.as_ref().map(|item| format!("  {}", name(item)));
         let _ = writeln!(
             text,
-            "\nScreen {}{}{}",
+            "\nScreen {}{absent}{}{}",
             plain(screen.name.as_str()),
             position.unwrap_or_default(),
             showing.unwrap_or_default(),
@@ -381,6 +385,15 @@ Could not be played
   storm (/srv/art/storm.mp4): the file ends within the box mdat, 4 times
 ";
         assert_eq!(status(&example()), expected);
+    }
+
+    #[test]
+    fn a_screen_that_is_not_connected_is_told() {
+        let mut report = example();
+        report.screens[1].mode = None;
+        let text = status(&report);
+        assert!(text.contains("\nScreen left, at"), "{text}");
+        assert!(text.contains("\nScreen right, not connected, at"), "{text}");
     }
 
     #[test]

@@ -67,7 +67,10 @@ fn without_a_screen_it_plays_into_the_void_until_one_is_plugged_in() {
     guest.until(20, &has_shown(3));
     let status = guest.status();
     assert!(status["display"]["mode"].is_null(), "{status:#}");
+    assert!(status["screens"][0]["mode"].is_null(), "{status:#}");
     assert_eq!(status["state"], "playing");
+    let doctor = guest.sh("museboxctl doctor || true");
+    assert!(doctor.contains("no screen is connected"), "{doctor}");
     guest.sh("rig-vkms plug tv");
     guest.until(
         10,

@@ -128,6 +128,8 @@ impl ItemStatus {
 pub struct ScreenStatus {
     /// Its name.
     pub name: ScreenName,
+    /// Its mode; nothing while it is not connected.
+    pub mode: Option<Mode>,
     /// What it shows; nothing where it shows no item.
     pub position: Option<Position>,
     /// The item there.
@@ -278,7 +280,7 @@ pub struct DisplayStatus {
     pub kind: DisplayDriver,
     /// The device node of its card; nothing where there is none.
     pub card: Option<String>,
-    /// Its mode; nothing while none is connected.
+    /// The first screen's mode; nothing while that is not connected.
     pub mode: Option<Mode>,
     /// Whether the screens are switched on.
     pub power: Power,
@@ -389,12 +391,13 @@ impl From<&Settings> for SettingsStatus {
 }
 
 impl Status {
-    /// The report of a box that has just started and done nothing yet.
+    /// The report of a box that has just started and done nothing yet. `modes` are those of the screens that are connected,
+    /// in their order.
     pub fn new(
         version: impl Into<String>,
         settings: &Settings,
         driver: DisplayDriver,
-        mode: Option<Mode>,
+        modes: &[Option<Mode>],
     ) -> Self {
         let slot = |slot| SlotStatus {
             slot,
@@ -404,8 +407,10 @@ impl Status {
             memory: MemoryKind::default(),
             reason: None,
         };
-        let screen = |name: &ScreenName| ScreenStatus {
+        let mode = |number: usize| modes.get(number).copied().flatten();
+        let screen = |(number, name): (usize, &ScreenName)| ScreenStatus {
             name: name.clone(),
+            mode: mode(number),
             position: None,
             item: None,
             slots: SlotId::BOTH.map(slot).into(),
@@ -418,11 +423,16 @@ impl Status {
             playlist: None,
             position: None,
             item: None,
-            screens: settings.screen_names().iter().map(screen).collect(),
+            screens: settings
+                .screen_names()
+                .iter()
+                .enumerate()
+                .map(screen)
+                .collect(),
             display: DisplayStatus {
                 kind: driver,
                 card: None,
-                mode,
+                mode: mode(0),
                 power: Power::On,
                 tv: None,
                 estimated: false,

@@ -693,15 +693,15 @@ impl App {
 
     /// The report of the moment.
     pub fn status(&self) -> Status {
+        let modes = self.parts.modes.iter().zip(&self.parts.connected);
+        let modes: Vec<Option<Mode>> = modes
+            .map(|(mode, connected)| connected.then_some(*mode))
+            .collect();
         let mut status = Status::new(
             env!("CARGO_PKG_VERSION"),
             &self.parts.settings,
             self.parts.driver,
-            self.parts
-                .modes
-                .first()
-                .copied()
-                .filter(|_| self.parts.connected[0]),
+            &modes,
         );
         status.display.power = self.power;
         status.display.tv = self.parts.tv.as_ref().and_then(Remote::status);

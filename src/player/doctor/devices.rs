@@ -5,7 +5,9 @@ use std::time::Duration;
 use crate::{
     domain::{
         config::{DisplayKind, Settings},
-        protocol::{AudioStatus, Check, DisplayDriver, DisplayStatus, TvPower, TvStatus},
+        protocol::{
+            AudioStatus, Check, DisplayDriver, DisplayStatus, ScreenStatus, TvPower, TvStatus,
+        },
     },
     gst::{self, DecoderOptions, Heard, Trial},
     player::doctor::{Finding, check, in_time},
@@ -19,15 +21,37 @@ const HEVC: &[u8] = include_bytes!("hevc.mp4");
 /// Longer than this, a decoder does not answer.
 const TRIAL: Duration = Duration::from_secs(20);
 
+/// What to do about a screen that is not there.
+const CABLE: &str = "Check the screen's cable and that the screen is switched on.";
+
 /// From this many frames in a thousand on, trouble can be seen.
 const SEEN: u64 = 10;
 
 /// From this many milliseconds on, sound and picture are seen to be apart (ITU-R BT.1359: 45 ms early, 125 ms late).
 const APART: f64 = 80.0;
 
-/// The display and what it has counted.
-pub(super) fn display(status: &DisplayStatus, wanted: DisplayKind) -> Check {
-    let mut findings = vec![match (status.kind, status.mode, wanted) {
+/// The screens that are not connected, where others are: by their names.
+fn absent(screens: &[ScreenStatus]) -> Option<Finding> {
+    let (there, absent): (Vec<_>, Vec<_>) =
+        screens.iter().partition(|screen| screen.mode.is_some());
+    if there.is_empty() || absent.is_empty() {
+        return None;
+    }
+    let names: Vec<&str> = absent.iter().map(|screen| screen.name.as_str()).collect();
+    Some(Finding::fail(
+        format!("not connected: {}", names.join(", ")),
+        CABLE,
+    ))
+}
+
+/// The display, its screens and what it has counted.
+pub(super) fn display(
+    status: &DisplayStatus,
+    screens: &[ScreenStatus],
+    wanted: DisplayKind,
+) -> Check {
+    let mode = screens.iter().find_map(|screen| screen.mode);
+    let mut findings = vec![match (status.kind, mode, wanted) {
         (DisplayDriver::Kms, Some(mode), _) => {
             let card = status.card.as_deref().unwrap_or("the card");
             Finding::ok(format!("a real screen, {mode}, on {card}"))
@@ -41,11 +65,11 @@ pub(super) fn display(status: &DisplayStatus, wanted: DisplayKind) -> Check {
                 "Connect a screen to a box that has one, or write display.kind = \"virtual\" if this is meant.",
             )
         }
-        (DisplayDriver::Kms | DisplayDriver::Virtual, None, _) => Finding::fail(
-            "no screen is connected",
-            "Check the screen's cable and that the screen is switched on.",
-        ),
+        (DisplayDriver::Kms | DisplayDriver::Virtual, None, _) => {
+            Finding::fail("no screen is connected", CABLE)
+        }
     }];
+    findings.extend(absent(screens));
     findings.push(pictures(status));
     findings.extend(copies(status));
     findings.extend(status.tv.as_ref().map(television));
@@ -223,7 +247,26 @@ fn offset(offset_ms: f64) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::protocol::{CheckResult, CommitStatus, CopiesStatus, Power};
+    use crate::domain::{
+        ids::ScreenName,
+        protocol::{CheckResult, CommitStatus, CopiesStatus, Power},
+    };
+
+    /// A screen that is there, and one that is not.
+    fn screens() -> [ScreenStatus; 2] {
+        let screen = |name: &str, mode: Option<&str>| ScreenStatus {
+            name: ScreenName::new(name),
+            mode: mode.map(|mode| mode.parse().expect("a mode")),
+            position: None,
+            item: None,
+            slots: Vec::new(),
+        };
+        [screen("left", Some("1920x1080@60")), screen("right", None)]
+    }
+
+    fn one() -> Vec<ScreenStatus> {
+        screens()[..1].to_vec()
+    }
 
     fn shown() -> DisplayStatus {
         DisplayStatus {
@@ -246,7 +289,7 @@ mod tests {
 
     #[test]
     fn trouble_is_told_in_proportion() {
-        let smooth = display(&shown(), DisplayKind::Auto);
+        let smooth = display(&shown(), &one(), DisplayKind::Auto);
         assert_eq!(smooth.ok, CheckResult::Ok);
         assert_eq!(
             smooth.detail,
@@ -254,9 +297,12 @@ mod tests {
         );
         let mut status = shown();
         (status.late, status.dropped, status.missed_vblanks) = (33, 33, 33);
-        assert_eq!(display(&status, DisplayKind::Auto).ok, CheckResult::Ok);
+        assert_eq!(
+            display(&status, &one(), DisplayKind::Auto).ok,
+            CheckResult::Ok
+        );
         status.dropped = 34;
-        let rough = display(&status, DisplayKind::Auto);
+        let rough = display(&status, &one(), DisplayKind::Auto);
         assert_eq!(rough.ok, CheckResult::Warn);
         assert!(
             rough
@@ -275,7 +321,7 @@ mod tests {
             adapter: "/dev/cec0".to_owned(),
             power: TvPower::On,
         });
-        let told = display(&status, DisplayKind::Kms);
+        let told = display(&status, &one(), DisplayKind::Kms);
         assert_eq!(told.ok, CheckResult::Ok);
         for part in [
             "pictures: 9000 from the decoder's own memory, 1000 scaled or converted by the processor",
@@ -287,20 +333,43 @@ mod tests {
             adapter: "/dev/cec0".to_owned(),
             power: TvPower::Unknown,
         });
-        assert_eq!(display(&status, DisplayKind::Kms).ok, CheckResult::Warn);
+        assert_eq!(
+            display(&status, &one(), DisplayKind::Kms).ok,
+            CheckResult::Warn
+        );
     }
 
     #[test]
     fn a_screen_that_is_not_there_is_told() {
         let mut status = shown();
-        status.mode = None;
-        assert_eq!(display(&status, DisplayKind::Kms).ok, CheckResult::Fail);
-        status = shown();
+        let [left, right] = screens();
+        let told = |screens: &[ScreenStatus]| display(&shown(), screens, DisplayKind::Kms);
+        let none = told(std::slice::from_ref(&right));
+        assert_eq!(none.ok, CheckResult::Fail);
+        assert!(
+            none.detail.starts_with("no screen is connected;"),
+            "{none:?}"
+        );
+        for pair in [[left.clone(), right.clone()], [right, left]] {
+            let told = told(&pair);
+            assert_eq!(told.ok, CheckResult::Fail);
+            assert!(told.detail.contains("not connected: right;"), "{told:?}");
+            assert!(told.detail.contains("1920x1080@60"), "{told:?}");
+        }
         status.kind = DisplayDriver::Virtual;
-        assert_eq!(display(&status, DisplayKind::Auto).ok, CheckResult::Warn);
-        assert_eq!(display(&status, DisplayKind::Virtual).ok, CheckResult::Ok);
+        assert_eq!(
+            display(&status, &one(), DisplayKind::Auto).ok,
+            CheckResult::Warn
+        );
+        assert_eq!(
+            display(&status, &one(), DisplayKind::Virtual).ok,
+            CheckResult::Ok
+        );
         (status.presented, status.estimated) = (0, true);
-        assert_eq!(display(&status, DisplayKind::Virtual).ok, CheckResult::Ok);
+        assert_eq!(
+            display(&status, &one(), DisplayKind::Virtual).ok,
+            CheckResult::Ok
+        );
     }
 
     #[test]

@@ -55,7 +55,11 @@ pub fn answer(patient: Patient, reply: oneshot::Sender<DoctorReport>) {
 
 fn examine(patient: &Patient) -> DoctorReport {
     let checks = vec![
-        devices::display(&patient.status.display, patient.settings.display.kind),
+        devices::display(
+            &patient.status.display,
+            &patient.status.screens,
+            patient.settings.display.kind,
+        ),
         devices::decoders(&patient.decoders),
         devices::audio(&patient.settings, &patient.status.audio),
         content::playlist(patient),
