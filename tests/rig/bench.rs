@@ -50,7 +50,7 @@ enum Task {
 
 /// A player: its name, and its command for a task, if it can do that.
 struct Player {
-    name: &'static str,
+    name: fn(Task) -> &'static str,
     command: fn(Task) -> Option<String>,
 }
 
@@ -80,11 +80,14 @@ fn gst_launch(task: Task) -> Option<String> {
 
 const PLAYERS: [Player; 2] = [
     Player {
-        name: "mpv --vo=drm",
+        name: |task| match task {
+            Task::Playlist => "mpv --loop-playlist",
+            Task::Loop => "mpv --loop-file",
+        },
         command: mpv,
     },
     Player {
-        name: "gst-launch-1.0 with kmssink",
+        name: |_| "gst-launch-1.0 with kmssink",
         command: gst_launch,
     },
 ];
@@ -202,15 +205,16 @@ fn main() {
         );
         println!("|---|---|---|---|---|");
         for player in PLAYERS {
+            let name = (player.name)(task);
             match (player.command)(task) {
                 Some(command) => {
                     let start = format!(
                         "systemctl reset-failed peer 2>/dev/null || true; systemd-run -q --unit=peer bash -c '{command}'"
                     );
                     let row = play(&mut guest, "peer", &start);
-                    println!("{}", line(player.name, &row, item));
+                    println!("{}", line(name, &row, item));
                 }
-                None => println!("| {} | did not play: it cannot loop | | | |", player.name),
+                None => println!("| {name} | did not play: it cannot loop | | | |"),
             }
         }
         scene::configure(&mut guest, files, "");

@@ -48,6 +48,13 @@ pub fn all() -> Vec<(&'static str, Clip)> {
                 ..clip(3, 60, 2)
             },
         ),
+        (
+            "fragments.mp4",
+            Clip {
+                layout: Layout::Fragmented,
+                ..clip(9, 30, 2)
+            },
+        ),
         ("loop.mp4", clip(4, 30, 1)),
         (
             "slow.mp4",

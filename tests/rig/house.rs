@@ -2,7 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::{guest::Guest, scene::playing};
+use crate::{
+    flips,
+    guest::Guest,
+    scene::{playing, restarts},
+};
 
 /// The house's interface, asked from within the guest.
 struct House {
@@ -87,6 +91,17 @@ fn its_service_runs_without_rights_and_steers_a_box() {
     guest.until(
         60,
         "museboxctl status --json | tr -d ' ' | grep -q '\"volume\":0.25'",
+    );
+
+    // The player's thread for the house stands still: nothing else does.
+    guest.sh("rig-flips begin; rig-fault hang house 15");
+    let tracks = flips::read(&guest.sh("rig-flips end"));
+    let (_, track) = tracks.iter().next().expect("a screen");
+    assert!(track.told.len() > 600, "{} vblanks", track.told.len());
+    assert_eq!((track.missed(), restarts(&mut guest)), (0, 0));
+    guest.until(
+        60,
+        "museboxctl status --json | tr -d ' ' | grep -q '\"online\":true'",
     );
 
     // It is restarted without losing anything, and the box comes back by itself.

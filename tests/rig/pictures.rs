@@ -33,12 +33,18 @@ pub fn on_screen(guest: &mut Guest, name: &str) -> Mark {
 #[test]
 fn each_item_is_on_the_screen_as_seen_from_outside() {
     let mut guest = warm::guest(USUAL, "each_item");
-    playlist(&mut guest, &["a.mp4", "b.mp4", "c.mp4"]);
+    // None of 60 Hz: this guest's processor cannot turn that into RGB in time, and an item that starves ends where it is.
+    let files = ["a.mp4", "b.mp4", "fragments.mp4"];
+    playlist(&mut guest, &files);
     // Each item holds its last frame, so it is known which one has to be there.
     let keys = "auto_advance = false";
     configure_on(&mut guest, "virtio_gpu", keys, "mode = \"640x480@60\"");
     guest.sh("systemctl start museboxd");
-    for (item, (name, clip)) in clips::all().into_iter().take(3).enumerate() {
+    for (item, name) in files.into_iter().enumerate() {
+        let (_, clip) = clips::all()
+            .into_iter()
+            .find(|(known, _)| *known == name)
+            .expect("a clip");
         guest.sh(&format!("museboxctl goto M0T0I{item}"));
         guest.until(20, &format!("museboxctl status | grep -q {name}"));
         guest.sh("sleep 5");
@@ -49,11 +55,6 @@ fn each_item_is_on_the_screen_as_seen_from_outside() {
         let read = on_screen(&mut guest, &format!("shot-{item}.png"));
         println!("{name}: {seen:?} from outside, {read:?} from inside");
         assert_eq!((seen.id, seen), (clip.id, read), "{name}");
-        // This guest's processor cannot turn 60 Hz into RGB in time: an item that starves ends where it is.
-        let last = clip.frames - 1;
-        match name {
-            "c.mp4" => assert!(seen.number <= last, "{name}"),
-            _ => assert_eq!(seen.number, last, "{name}"),
-        }
+        assert_eq!(seen.number, clip.frames - 1, "{name}");
     }
 }

@@ -94,10 +94,15 @@ fn three_items_of_three_rates_stand_at_their_vblanks_for_a_minute() {
     let deviations = flips::deviations(&seen.track.flips, &[A, B, C]);
     println!("deviations of {} items: {deviations:?}", deviations.len());
     assert!(deviations.len() >= 28 * longer(), "a minute of items");
-    // 25 Hz does not divide 59.94: the hand-overs before and after it are at the nearest vblank.
+    // 25 Hz does not divide 59.94: the hand-overs before and after it are at the nearest vblank. From 30 Hz to 60 Hz all is
+    // exact.
     for (number, deviation) in deviations.iter().enumerate() {
+        let most = match number % 3 {
+            1 => 0.0,
+            _ => 1.0,
+        };
         assert!(
-            deviation.abs() <= 1.0,
+            deviation.abs() <= most,
             "item {number} is {deviation} vblanks off"
         );
     }

@@ -24,6 +24,12 @@ fn playing_by_visl(name: &str, clip: &str, shown: u32) -> Guest {
     guest
 }
 
+/// How many framebuffers the card has.
+fn framebuffers(guest: &mut Guest) -> u32 {
+    let count = guest.sh("grep -c '^framebuffer' /sys/kernel/debug/dri/tv/framebuffer");
+    count.trim().parse().expect("a count")
+}
+
 #[test]
 fn frames_of_a_v4l2_decoder_reach_the_plane_without_a_copy() {
     let mut guest = playing_by_visl("zero_copy", "loop.mp4", 4);
@@ -43,6 +49,20 @@ fn frames_of_a_v4l2_decoder_reach_the_plane_without_a_copy() {
     );
     // By the kernel's layouts, with nothing between the decoder and us.
     guest.sh("journalctl -b -u museboxd -o verbose | grep -q 'FRAMES=lent'");
+    // The planes and the pool are known by now: what follows is nothing but commits.
+    guest.until(60, &has_shown(8));
+    let made = framebuffers(&mut guest);
+    let calls = guest.sh("rig-calls 5");
+    println!("{made} framebuffers; in five seconds: {calls}");
+    let count = |name: &str| -> u64 {
+        let line = calls.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|count| count.trim().parse().ok())
+            .unwrap_or_else(|| panic!("no {name}: {calls}"))
+    };
+    assert!(count("commits") >= 50, "{calls}");
+    assert_eq!(count("framebuffers"), 0, "each is made once: {calls}");
+    assert_eq!(count("tests"), 0, "only new shapes are tested: {calls}");
+    assert_eq!(framebuffers(&mut guest), made);
     guest.sh("systemctl stop museboxd");
     let report = guest
         .read("/var/lib/musebox/report.json")
