@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use crate::{
-    domain::{config::HouseUrl, protocol::sync::Play},
+    domain::{config::HouseUrl, ids::HouseId, protocol::sync::Play},
     net::{
         Ask, Discovery, Line, News, Options, Phase, Standing, Wish,
         cache::{Cache, Kept},
@@ -221,7 +221,9 @@ impl Client {
     /// The play log, opened when it is first needed.
     pub(super) fn log(&mut self) -> Option<&mut PlayLog> {
         if self.plays.is_none() {
-            match PlayLog::open(&self.options.state_dir) {
+            // Whatever was shown until now was of the environment that is kept.
+            let before = self.kept.as_ref().map(|kept| &kept.environment.house.id);
+            match PlayLog::open(&self.options.state_dir, before) {
                 Ok(plays) => self.plays = Some(plays),
                 Err(err) => {
                     log::error!(err = err.to_string().as_str(); "no play log");
@@ -232,8 +234,8 @@ impl Client {
     }
 
     /// Writes an entry of the play log; answers it with its number.
-    pub(super) fn played(&mut self, play: Play) -> Option<Play> {
-        match self.log()?.append(play) {
+    pub(super) fn played(&mut self, house: HouseId, play: Play) -> Option<Play> {
+        match self.log()?.append(house, play) {
             Ok(play) => Some(play),
             Err(err) => {
                 log::warn!(err = err.to_string().as_str(); "the play log cannot be written");
@@ -245,7 +247,7 @@ impl Client {
     /// What is asked while there is no house to ask: only the play log and the list of media are kept up.
     fn note(&mut self, ask: Ask) {
         match ask {
-            Ask::Played(play) => drop(self.played(play)),
+            Ask::Played(house, play) => drop(self.played(house, play)),
             Ask::Wanted(wanted) => self.wanted = wanted,
             Ask::State(_) | Ask::Done(..) | Ask::Picture { .. } => {}
             Ask::Pair(_, reply) => drop(reply.send(Err("the box is busy: ask again".to_owned()))),

@@ -100,7 +100,7 @@ impl Client {
                     let _ = reply.send(Ok(()));
                     return Next::Part(link.url.clone(), Parting::Unpaired);
                 }
-                Some(Ask::Played(play)) => drop(self.played(play)),
+                Some(Ask::Played(house, play)) => drop(self.played(house, play)),
                 Some(_) => {}
             }
         }
@@ -113,7 +113,7 @@ impl Service<'_> {
         mut dones: mpsc::UnboundedReceiver<(CommandId, Option<String>)>,
     ) -> Next {
         if let Some(plays) = self.client.log() {
-            let waiting: Vec<Play> = plays.waiting().cloned().collect();
+            let waiting: Vec<Play> = plays.waiting(&self.link.house).cloned().collect();
             self.handle(BoxInput::Played(waiting));
         }
         let (want, wanted) = watch::channel(self.client.wanted.clone());
@@ -374,10 +374,14 @@ impl Service<'_> {
                 }
                 Outcome::Input(BoxInput::Report(state))
             }
-            Ask::Played(play) => match self.client.played(play) {
-                Some(play) => Outcome::Input(BoxInput::Played(vec![play])),
-                None => Outcome::Nothing,
-            },
+            Ask::Played(house, play) => {
+                // The environment may still be that of the house before.
+                let is_ours = house == self.link.house;
+                match self.client.played(house, play).filter(|_| is_ours) {
+                    Some(play) => Outcome::Input(BoxInput::Played(vec![play])),
+                    None => Outcome::Nothing,
+                }
+            }
             Ask::Done(id, error) => Outcome::Input(BoxInput::Done { id, error }),
             Ask::Picture {
                 command,

@@ -208,8 +208,8 @@ pub enum Ask {
     Unpair(oneshot::Sender<Result<(), String>>),
     /// The box is like this now.
     State(Box<BoxState>),
-    /// An item's showing has ended; its number is given later.
-    Played(Play),
+    /// The showing of an item of this house has ended; its number is given later.
+    Played(HouseId, Play),
     /// A command is carried out, or cannot be.
     Done(CommandId, Option<String>),
     /// The picture that a command asked for.

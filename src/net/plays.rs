@@ -2,6 +2,8 @@
 //!
 //! A file of lines, each a JSON object: an entry, or a mark up to which entries are settled. Lines are only appended; a
 //! line that a power cut has torn is dropped. When most of the file is settled it is written anew.
+//!
+//! An entry names the house whose item was shown, and no other house gets it.
 
 use std::{
     collections::VecDeque,
@@ -13,7 +15,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::protocol::sync::Play,
+    domain::{ids::HouseId, protocol::sync::Play},
     os::durable::{self, Readers},
 };
 
@@ -26,8 +28,17 @@ const MOST_SETTLED: usize = 2_000;
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Line {
-    Play(Play),
+    Play(Entry),
     Settled { settled: u64 },
+}
+
+/// A showing, and the house whose item it was; none where that is not known.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Entry {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    house: Option<HouseId>,
+    #[serde(flatten)]
+    play: Play,
 }
 
 /// The play log of a box.
@@ -35,7 +46,7 @@ enum Line {
 pub struct PlayLog {
     path: PathBuf,
     file: File,
-    waiting: VecDeque<Play>,
+    waiting: VecDeque<Entry>,
     /// The number of the next entry.
     next: u64,
     /// How many lines of the file do not wait.
@@ -46,12 +57,13 @@ pub struct PlayLog {
 }
 
 impl PlayLog {
-    /// The log of this state folder, with what waits in it.
-    pub fn open(folder: &Path) -> io::Result<Self> {
-        Self::open_with(folder, MOST)
+    /// The log of this state folder, with what waits in it. Entries of earlier versions name no house: they are of
+    /// the one `before`.
+    pub fn open(folder: &Path, before: Option<&HouseId>) -> io::Result<Self> {
+        Self::open_with(folder, before, MOST)
     }
 
-    fn open_with(folder: &Path, most: usize) -> io::Result<Self> {
+    fn open_with(folder: &Path, before: Option<&HouseId>, most: usize) -> io::Result<Self> {
         durable::make_folder(folder)?;
         let path = folder.join(FILE);
         let bytes = durable::read(&path)?.unwrap_or_default();
@@ -66,13 +78,14 @@ impl PlayLog {
         {
             lines += 1;
             match serde_json::from_slice(line) {
-                Ok(Line::Play(play)) => {
-                    next = next.max(play.seq + 1);
-                    waiting.push_back(play);
+                Ok(Line::Play(mut entry)) => {
+                    next = next.max(entry.play.seq + 1);
+                    entry.house = entry.house.or_else(|| before.cloned());
+                    waiting.push_back(entry);
                 }
                 Ok(Line::Settled { settled }) => {
                     next = next.max(settled + 1);
-                    waiting.retain(|play: &Play| play.seq > settled);
+                    waiting.retain(|entry: &Entry| entry.play.seq > settled);
                 }
                 Err(_) => strange += 1,
             }
@@ -98,28 +111,40 @@ impl PlayLog {
         Ok(log)
     }
 
-    /// What waits for the house, the oldest first.
-    pub fn waiting(&self) -> impl Iterator<Item = &Play> {
-        self.waiting.iter()
+    /// What waits for this house, the oldest first.
+    pub fn waiting(&self, house: &HouseId) -> impl Iterator<Item = &Play> {
+        let of_house = |entry: &&Entry| entry.house.as_ref() == Some(house);
+        self.waiting
+            .iter()
+            .filter(of_house)
+            .map(|entry| &entry.play)
     }
 
-    /// Appends an entry, whose number is given here; answers it.
-    pub fn append(&mut self, play: Play) -> io::Result<Play> {
+    /// Appends a showing of an item of this house, whose number is given here; answers it.
+    pub fn append(&mut self, house: HouseId, play: Play) -> io::Result<Play> {
         let play = Play {
             seq: self.next,
             ..play
         };
         self.next += 1;
-        self.line(&Line::Play(play.clone()))?;
-        self.waiting.push_back(play.clone());
+        let entry = Entry {
+            house: Some(house),
+            play: play.clone(),
+        };
+        self.line(&Line::Play(entry.clone()))?;
+        self.waiting.push_back(entry);
         self.shed()?;
         Ok(play)
     }
 
-    /// The house has everything up to this entry.
+    /// The house has everything up to this entry. What waits for others until then is of no use to anybody any more.
     pub fn settle(&mut self, seq: u64) -> io::Result<()> {
         let before = self.waiting.len();
-        while self.waiting.front().is_some_and(|play| play.seq <= seq) {
+        while self
+            .waiting
+            .front()
+            .is_some_and(|entry| entry.play.seq <= seq)
+        {
             self.waiting.pop_front();
         }
         self.is_overflowing &= self.waiting.len() + 1 >= self.most;
@@ -150,7 +175,7 @@ impl PlayLog {
                 self.most
             );
         }
-        match self.waiting.get(too_many - 1).map(|play| play.seq) {
+        match self.waiting.get(too_many - 1).map(|entry| entry.play.seq) {
             Some(last) => self.settle(last),
             None => Ok(()),
         }
@@ -164,7 +189,8 @@ impl PlayLog {
     }
 
     fn write_anew(&mut self) -> io::Result<()> {
-        let settled = self.waiting.front().map_or(self.next, |play| play.seq) - 1;
+        let first = self.waiting.front().map(|entry| entry.play.seq);
+        let settled = first.unwrap_or(self.next) - 1;
         let marks = std::iter::once(Line::Settled { settled });
         let plays = self.waiting.iter().cloned().map(Line::Play);
         let mut text = Vec::new();
@@ -197,8 +223,20 @@ mod tests {
         }
     }
 
+    fn house() -> HouseId {
+        HouseId::new("h1")
+    }
+
+    fn open(folder: &Path) -> PlayLog {
+        PlayLog::open(folder, Some(&house())).expect("a log")
+    }
+
     fn waiting(log: &PlayLog) -> Vec<(u64, String)> {
-        let plays = log.waiting();
+        waiting_for(log, &house())
+    }
+
+    fn waiting_for(log: &PlayLog, house: &HouseId) -> Vec<(u64, String)> {
+        let plays = log.waiting(house);
         plays
             .map(|play| (play.seq, play.item.to_string()))
             .collect()
@@ -208,9 +246,9 @@ mod tests {
     fn numbers_go_on_over_restarts_even_when_all_is_settled() {
         let folder = tempfile::tempdir().expect("a folder");
         for round in 0..3 {
-            let mut log = PlayLog::open(folder.path()).expect("a log");
+            let mut log = open(folder.path());
             assert_eq!(waiting(&log), []);
-            let seq = log.append(play("a")).expect("written").seq;
+            let seq = log.append(house(), play("a")).expect("written").seq;
             assert_eq!(seq, round + 1);
             log.settle(seq).expect("written");
         }
@@ -220,20 +258,20 @@ mod tests {
     fn a_torn_line_is_dropped_and_the_rest_stays() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join(FILE);
-        let mut log = PlayLog::open(folder.path()).expect("a log");
+        let mut log = open(folder.path());
         for item in ["a", "b", "c"] {
-            log.append(play(item)).expect("written");
+            log.append(house(), play(item)).expect("written");
         }
         log.sync().expect("synced");
         drop(log);
         let bytes = fs::read(&path).expect("the file");
         for cut in [1, 5, 40] {
             fs::write(&path, &bytes[..bytes.len() - cut]).expect("written");
-            let mut log = PlayLog::open(folder.path()).expect("a log");
+            let mut log = open(folder.path());
             assert_eq!(waiting(&log).len(), 2, "{cut}");
-            assert_eq!(log.append(play("d")).expect("written").seq, 3);
+            assert_eq!(log.append(house(), play("d")).expect("written").seq, 3);
             drop(log);
-            let log = PlayLog::open(folder.path()).expect("a log");
+            let log = open(folder.path());
             let expected = [(1, "a"), (2, "b"), (3, "d")].map(|(seq, item)| (seq, item.to_owned()));
             assert_eq!(waiting(&log), expected);
         }
@@ -242,33 +280,62 @@ mod tests {
     #[test]
     fn the_log_is_bounded_and_its_file_too() {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut log = PlayLog::open_with(folder.path(), 10).expect("a log");
+        let mut log = PlayLog::open_with(folder.path(), None, 10).expect("a log");
         for _ in 0..10_000 {
-            log.append(play("a")).expect("written");
+            log.append(house(), play("a")).expect("written");
         }
-        let kept: Vec<u64> = log.waiting().map(|play| play.seq).collect();
+        let kept: Vec<u64> = log.waiting(&house()).map(|play| play.seq).collect();
         assert_eq!(kept, (9_991..=10_000).collect::<Vec<_>>());
         let length = fs::metadata(folder.path().join(FILE))
             .expect("a file")
             .len();
         assert!(length < 1_000_000, "{length} bytes");
         drop(log);
-        let log = PlayLog::open_with(folder.path(), 10).expect("a log");
-        assert_eq!(log.waiting().count(), 10);
+        let log = PlayLog::open_with(folder.path(), None, 10).expect("a log");
+        assert_eq!(log.waiting(&house()).count(), 10);
     }
 
     #[test]
     fn lines_that_are_no_lines_are_passed_over() {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut log = PlayLog::open(folder.path()).expect("a log");
-        log.append(play("a")).expect("written");
+        let mut log = open(folder.path());
+        log.append(house(), play("a")).expect("written");
         drop(log);
         let path = folder.path().join(FILE);
         let mut bytes = vec![0; 512];
         bytes.push(b'\n');
         bytes.extend(fs::read(&path).expect("the file"));
         fs::write(&path, bytes).expect("written");
-        let log = PlayLog::open(folder.path()).expect("a log");
+        let log = open(folder.path());
         assert_eq!(waiting(&log), [(1, "a".to_owned())]);
+    }
+
+    #[test]
+    fn a_house_gets_nothing_that_was_shown_for_another() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let other = HouseId::new("h2");
+        let mut log = open(folder.path());
+        log.append(house(), play("a")).expect("written");
+        log.append(other.clone(), play("b")).expect("written");
+        drop(log);
+        let mut log = PlayLog::open(folder.path(), Some(&other)).expect("a log");
+        assert_eq!(waiting(&log), [(1, "a".to_owned())]);
+        assert_eq!(waiting_for(&log, &other), [(2, "b".to_owned())]);
+        // Once the other house has its own, nothing is left.
+        log.settle(2).expect("written");
+        assert_eq!((waiting(&log), waiting_for(&log, &other)), (vec![], vec![]));
+    }
+
+    #[test]
+    fn what_an_earlier_version_has_written_is_of_the_house_before() {
+        let line = "{\"seq\":7,\"at\":\"2026-11-25T10:00:00Z\",\"output\":\"main\",\"item\":\"a\",\"duration_ms\":9800}\n";
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join(FILE), line).expect("written");
+        let log = PlayLog::open(folder.path(), None).expect("a log");
+        assert_eq!(waiting(&log), []);
+        let mut log = open(folder.path());
+        assert_eq!(waiting(&log), [(7, "a".to_owned())]);
+        assert_eq!(waiting_for(&log, &HouseId::new("h2")), []);
+        assert_eq!(log.append(house(), play("b")).expect("written").seq, 8);
     }
 }

@@ -1,8 +1,15 @@
-//! A house that is newer than the box, and one that is not the house any more.
+//! A house that is newer than the box, one that is not the house any more, and another one after it.
+
+use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::{Pair, fake_house::Wire, is, player_box::until};
+use crate::{
+    Pair,
+    fake_house::{FakeHouse, Wire},
+    is,
+    player_box::until,
+};
 
 #[test]
 fn a_box_obeys_what_it_understands_of_a_newer_house() {
@@ -95,4 +102,41 @@ fn a_house_with_another_key_is_not_believed_and_the_box_says_why() {
         status["settings"]["autostart_playlist"] == false
     });
     pair.end(running);
+}
+
+#[test]
+fn a_house_hears_nothing_of_what_the_box_has_shown_for_the_one_before() {
+    let pair = Pair::new(Wire::Plain);
+    let running = pair.paired();
+    pair.exhibit(&["waves"]);
+    pair.set("autostart_playlist", json!(true));
+    pair.wait("it plays", is("playing"));
+    pair.house.revoke();
+    pair.wait("it is told", |status| status["house"]["linked"] == false);
+    let log = pair.player.path("state/plays.jsonl");
+    until("what is shown after that waits in the log", || {
+        let text = fs::read_to_string(&log).ok()?;
+        let last = text.lines().rev();
+        let plays = last.take_while(|line| !line.contains("settled"));
+        (plays.count() >= 3).then_some(())
+    });
+
+    // The next house has the same names for its things.
+    let next = Pair {
+        player: pair.player,
+        house: FakeHouse::numbered(2, Wire::Plain),
+    };
+    next.exhibit(&["storm"]);
+    next.set("autostart_playlist", json!(true));
+    let paired = next.player.ctl(&["pair", &next.house.url()]);
+    assert!(paired.status.success(), "{paired:?}");
+    next.decide("approved");
+    let plays = until("plays are reported", || {
+        Some(next.house.known().plays.clone()).filter(|plays| plays.len() >= 2)
+    });
+    assert!(
+        plays.iter().all(|play| play["item"] == "storm"),
+        "{plays:?}"
+    );
+    next.end(running);
 }

@@ -90,6 +90,8 @@ pub struct Picture {
 /// What a house knows and has heard.
 #[derive(Default)]
 pub struct Known {
+    /// Which house it is: its id, and the epoch of its documents.
+    number: u32,
     pub enrolments: Vec<Enrolment>,
     /// Boxes by their keys, and what they are called; nothing for those that were taken off the list.
     pub devices: HashMap<[u8; 32], Option<String>>,
@@ -129,13 +131,21 @@ pub struct FakeHouse {
 
 impl FakeHouse {
     pub fn start(wire: Wire) -> Self {
+        Self::numbered(1, wire)
+    }
+
+    /// One of several houses.
+    pub fn numbered(number: u32, wire: Wire) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let house = Self {
             address: listener.local_addr().expect("an address"),
             key: Arc::new(Mutex::new(SigningKey::from_bytes(&[42; 32]))),
             tls: matches!(wire, Wire::Tls(_)),
             known: Arc::new(Mutex::new(Known {
-                documents: vec![json!({"house": {"id": "h1", "rev": 1, "name": "Gallery"}})],
+                number,
+                documents: vec![
+                    json!({"house": {"id": format!("h{number}"), "rev": 1, "name": "Gallery"}}),
+                ],
                 wire: Some(wire),
                 ..Known::default()
             })),
@@ -363,7 +373,7 @@ impl FakeHouse {
                 assert_eq!(request.header("authorization"), Some(bearer.as_str()));
                 let mut answer = json!({"status": enrolment.status});
                 if enrolment.status == "approved" {
-                    answer["house"] = json!("h1");
+                    answer["house"] = json!(known.id());
                     answer["screen"] = json!(known.devices[&enrolment.device_key]);
                 }
                 Answer::json(200, answer)
@@ -465,7 +475,7 @@ impl FakeHouse {
         let answer = json!({
             "token": token,
             "expires_in": 900,
-            "house": "h1",
+            "house": known.id(),
             "screen": screen,
             "signature": hex(&proof.to_bytes()),
         });
@@ -474,6 +484,16 @@ impl FakeHouse {
 }
 
 impl Known {
+    /// The house's id.
+    fn id(&self) -> String {
+        format!("h{}", self.number)
+    }
+
+    /// The epoch of its documents.
+    fn epoch(&self) -> String {
+        format!("e{}", self.number)
+    }
+
     /// The box that asks.
     fn device(&self, request: &Request) -> Option<[u8; 32]> {
         let token = request.header("authorization")?.strip_prefix("Bearer ")?;
@@ -488,7 +508,7 @@ impl Known {
         );
         json!({
             "type": "patch",
-            "epoch": "e1",
+            "epoch": self.epoch(),
             "base_rev": base,
             "rev": self.documents.len(),
             "patch": merge::diff(old, new),
@@ -502,13 +522,15 @@ impl Known {
         match frame["type"].as_str() {
             Some("hello") => {
                 assert_eq!(frame["proto"], 1);
-                let rev = frame["rev"].as_u64().filter(|_| frame["epoch"] == "e1");
+                let rev = frame["rev"]
+                    .as_u64()
+                    .filter(|_| frame["epoch"] == self.epoch());
                 let document = self.documents.last().expect("one");
                 send(match rev {
                     Some(rev) => self.patch(rev as usize),
                     None => json!({
                         "type": "snapshot",
-                        "epoch": "e1",
+                        "epoch": self.epoch(),
                         "rev": self.documents.len(),
                         "sha256": canonical::sha256(document),
                         "document": document,

@@ -12,7 +12,7 @@ use crate::{
     domain::{
         config::Settings,
         house::{Environment, Orders},
-        ids::{CommandId, PlaylistId, ScreenIndex, ScreenName},
+        ids::{CommandId, HouseId, PlaylistId, ScreenIndex, ScreenName},
         playlist::Playlist,
         protocol::{
             EventKind, HouseOffer, HouseStatus, MediaStatus, PictureFormat, PictureSource, Power,
@@ -123,9 +123,10 @@ impl House {
         }
     }
 
-    /// The house's playlist that plays.
-    pub fn playing(&self) -> Option<&PlaylistId> {
-        self.playing.as_ref()
+    /// The house's playlist that plays, and whose it is: a box plays on when it no longer belongs to the house.
+    pub fn playing(&self) -> Option<(&HouseId, &PlaylistId)> {
+        let house = &self.kept.as_ref()?.environment.house.id;
+        Some((house, self.playing.as_ref()?))
     }
 
     /// How it stands, for reports.

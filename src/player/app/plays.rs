@@ -4,7 +4,7 @@ use jiff::{Timestamp, Unit};
 
 use crate::{
     domain::{
-        ids::{ItemId, PlaylistId, ScreenIndex},
+        ids::{HouseId, ItemId, PlaylistId, ScreenIndex},
         playlist::Item,
         protocol::{Power, sync::Play},
         units::MediaTime,
@@ -16,6 +16,7 @@ use crate::{
 /// An item of the house that is on a screen.
 #[derive(Clone, Debug)]
 pub struct Showing {
+    house: HouseId,
     item: ItemId,
     playlist: PlaylistId,
     /// When it began, by the clock on the wall.
@@ -32,13 +33,12 @@ impl App {
         if self.power == Power::Off {
             return;
         }
-        if let Some(playlist) = self.house.playing().cloned() {
-            let item = item.id.clone();
-            let at = Timestamp::now();
+        if let Some((house, playlist)) = self.house.playing() {
             let showing = Showing {
-                item,
-                playlist,
-                at,
+                house: house.clone(),
+                item: item.id.clone(),
+                playlist: playlist.clone(),
+                at: Timestamp::now(),
                 start,
             };
             self.house.showings.insert(screen, showing);
@@ -57,7 +57,7 @@ impl App {
         };
         let millis = (end - showing.start).whole_millis();
         let at = showing.at.round(Unit::Millisecond).unwrap_or(showing.at);
-        way.ask(Ask::Played(Play {
+        let play = Play {
             // The log gives it its number.
             seq: 0,
             at: at.to_string(),
@@ -65,7 +65,8 @@ impl App {
             playlist: Some(showing.playlist),
             item: showing.item,
             duration_ms: u64::try_from(millis).unwrap_or(0),
-        }));
+        };
+        way.ask(Ask::Played(showing.house, play));
     }
 
     /// The box ends: so does everything that is shown.
