@@ -484,7 +484,7 @@ impl Client {
     }
 
     /// Nothing can be done about the house but to hear what is asked.
-    async fn rest(&mut self, url: &HouseUrl) -> Next {
+    pub(super) async fn rest(&mut self, url: &HouseUrl) -> Next {
         loop {
             let ask = self.asks.recv().await;
             if let Some(next) = self.asked_while_pairing(ask, url) {
@@ -580,6 +580,14 @@ mod tests {
 
     /// A client of this state folder.
     fn client(folder: &Path, configured: Option<&str>, discovery: Discovery) -> Client {
+        client_with_asks(folder, configured, discovery).0
+    }
+
+    fn client_with_asks(
+        folder: &Path,
+        configured: Option<&str>,
+        discovery: Discovery,
+    ) -> (Client, mpsc::UnboundedSender<Ask>) {
         let options = Options {
             state_dir: folder.to_owned(),
             url: configured.map(url),
@@ -590,8 +598,9 @@ mod tests {
             discovery,
             search: Search::Network,
         };
-        let (_asks, asked) = mpsc::unbounded_channel();
-        Client::new(options, Shelf::new(folder), asked, Box::new(|_| {}))
+        let (asks, asked) = mpsc::unbounded_channel();
+        let client = Client::new(options, Shelf::new(folder), asked, Box::new(|_| {}));
+        (client, asks)
     }
 
     fn first(tie: Tie, configured: Option<&str>) -> String {
@@ -658,6 +667,31 @@ mod tests {
             assert_eq!(told, expected, "{tie:?} {playlist:?}");
             assert!(!by_itself(Discovery::WhenAsked) && !by_itself(Discovery::Never));
         }
+    }
+
+    #[tokio::test]
+    async fn who_asks_is_answered_where_the_house_cannot_even_be_tried() {
+        let folder = tempfile::tempdir().expect("a folder");
+        // There is no key, and none can be made.
+        std::fs::create_dir(folder.path().join("device.key")).expect("a folder");
+        let link = Link {
+            url: url("a.example"),
+            configured: None,
+            house: HouseId::new("h1"),
+            screen: HouseScreenId::new("s1"),
+            server_key: [1; 32],
+            certificate: None,
+        };
+        let tie = Tie::Linked(link);
+        LinkFile::new(folder.path()).write(&tie).expect("written");
+        let (client, asks) = client_with_asks(folder.path(), None, Discovery::Never);
+        let running = tokio::spawn(client.run());
+        let (reply, answer) = oneshot::channel();
+        asks.send(Ask::Pair(None, reply)).expect("it runs");
+        let answer = answer.await.expect("an answer");
+        assert_eq!(answer, Ok(url("a.example")));
+        drop(asks);
+        running.await.expect("it ends");
     }
 
     #[test]

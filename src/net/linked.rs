@@ -63,7 +63,7 @@ impl Client {
             (Err(err), _) | (_, Err(err)) => {
                 log::error!(err = err.as_str(); "the house cannot be spoken to");
                 self.stand_linked(&link, Line::Down, Some(err));
-                return self.stay(&link).await;
+                return self.rest(&link.url).await;
             }
         };
         let tokens = Tokens::new(api.clone(), key, link.server_key);
@@ -89,21 +89,6 @@ impl Client {
             socket.close(CLOSE_GOING_AWAY).await;
         }
         next
-    }
-
-    /// The house cannot even be tried.
-    async fn stay(&mut self, link: &Link) -> Next {
-        loop {
-            match self.asks.recv().await {
-                None => return Next::End,
-                Some(Ask::Unpair(reply)) => {
-                    let _ = reply.send(Ok(()));
-                    return Next::Part(link.url.clone(), Parting::Unpaired);
-                }
-                Some(Ask::Played(house, play)) => drop(self.played(house, play)),
-                Some(_) => {}
-            }
-        }
     }
 }
 
