@@ -233,21 +233,19 @@ impl Client {
         self.plays.as_mut()
     }
 
-    /// Writes an entry of the play log; answers it with its number.
-    pub(super) fn played(&mut self, house: HouseId, play: Play) -> Option<Play> {
-        match self.log()?.append(house, play) {
-            Ok(play) => Some(play),
-            Err(err) => {
-                log::warn!(err = err.to_string().as_str(); "the play log cannot be written");
-                None
-            }
+    /// Writes an entry of the play log.
+    pub(super) fn played(&mut self, house: HouseId, play: Play) {
+        if let Some(plays) = self.log()
+            && let Err(err) = plays.append(house, play)
+        {
+            log::warn!(err = err.to_string().as_str(); "the play log cannot be written");
         }
     }
 
     /// What is asked while there is no house to ask: only the play log and the list of media are kept up.
     fn note(&mut self, ask: Ask) {
         match ask {
-            Ask::Played(house, play) => drop(self.played(house, play)),
+            Ask::Played(house, play) => self.played(house, play),
             Ask::Wanted(wanted) => self.wanted = wanted,
             Ask::State(_) | Ask::Done(..) | Ask::Picture { .. } => {}
             Ask::Pair(_, reply) => drop(reply.send(Err("the box is busy: ask again".to_owned()))),

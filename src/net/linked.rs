@@ -31,7 +31,7 @@ use crate::{
     os::clock,
 };
 
-/// How often the play log is brought onto the disk, where it has grown.
+/// How often the play log is brought onto the disk and handed over, where it has grown.
 const SYNC_EVERY: Duration = Duration::from_secs(5);
 
 type Connecting = Pin<Box<dyn Future<Output = Result<(Socket, HouseScreenId), ApiError>> + Send>>;
@@ -45,6 +45,8 @@ struct Service<'a> {
     session: BoxSession,
     socket: Option<Socket>,
     connecting: Option<Connecting>,
+    /// The newest entry of the play log that the session has.
+    handed: u64,
     wake: Option<MediaTime>,
     /// What commands came to that took a while.
     done: mpsc::UnboundedSender<(CommandId, Option<String>)>,
@@ -80,6 +82,7 @@ impl Client {
             session,
             socket: None,
             connecting: None,
+            handed: 0,
             wake: None,
             done,
             problem: None,
@@ -97,10 +100,8 @@ impl Service<'_> {
         &mut self,
         mut dones: mpsc::UnboundedReceiver<(CommandId, Option<String>)>,
     ) -> Next {
-        if let Some(plays) = self.client.log() {
-            let waiting: Vec<Play> = plays.waiting(&self.link.house).cloned().collect();
-            self.handle(BoxInput::Played(waiting));
-        }
+        // What waits in it is handed over with the first tick.
+        self.client.log();
         let (want, wanted) = watch::channel(self.client.wanted.clone());
         let (arrive, mut arrived) = mpsc::unbounded_channel();
         let fetcher = Fetcher::new(
@@ -140,7 +141,7 @@ impl Service<'_> {
                     Outcome::Nothing
                 }
                 _ = sync.tick() => {
-                    self.sync();
+                    self.hand_over();
                     Outcome::Nothing
                 }
                 () = &mut fetching => Outcome::Nothing,
@@ -157,11 +158,19 @@ impl Service<'_> {
         self.session.handle(clock::monotonic(), input, chance());
     }
 
-    fn sync(&mut self) {
-        if let Some(plays) = &mut self.client.plays
-            && let Err(err) = plays.sync()
-        {
+    /// Brings the play log onto the disk, and hands over what has come there.
+    fn hand_over(&mut self) {
+        let Some(plays) = &mut self.client.plays else {
+            return;
+        };
+        if let Err(err) = plays.sync() {
             log::warn!(err = err.to_string().as_str(); "the play log cannot be written");
+        }
+        let waiting = plays.waiting(&self.link.house, self.handed);
+        let waiting: Vec<Play> = waiting.cloned().collect();
+        if let Some(last) = waiting.last() {
+            self.handed = last.seq;
+            self.handle(BoxInput::Played(waiting));
         }
     }
 
@@ -360,12 +369,8 @@ impl Service<'_> {
                 Outcome::Input(BoxInput::Report(state))
             }
             Ask::Played(house, play) => {
-                // The environment may still be that of the house before.
-                let is_ours = house == self.link.house;
-                match self.client.played(house, play).filter(|_| is_ours) {
-                    Some(play) => Outcome::Input(BoxInput::Played(vec![play])),
-                    None => Outcome::Nothing,
-                }
+                self.client.played(house, play);
+                Outcome::Nothing
             }
             Ask::Done(id, error) => Outcome::Input(BoxInput::Done { id, error }),
             Ask::Picture {

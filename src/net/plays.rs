@@ -3,7 +3,8 @@
 //! A file of lines, each a JSON object: an entry, or a mark up to which entries are settled. Lines are only appended; a
 //! line that a power cut has torn is dropped. When most of the file is settled it is written anew.
 //!
-//! An entry names the house whose item was shown, and no other house gets it.
+//! An entry names the house whose item was shown, and no other house gets it. It waits for that house once it is on the
+//! disk: the number of one that a power cut takes is given again.
 
 use std::{
     collections::VecDeque,
@@ -49,6 +50,8 @@ pub struct PlayLog {
     waiting: VecDeque<Entry>,
     /// The number of the next entry.
     next: u64,
+    /// All entries before this one are on the disk.
+    synced: u64,
     /// How many lines of the file do not wait.
     settled: usize,
     most: usize,
@@ -66,7 +69,13 @@ impl PlayLog {
     fn open_with(folder: &Path, before: Option<&HouseId>, most: usize) -> io::Result<Self> {
         durable::make_folder(folder)?;
         let path = folder.join(FILE);
-        let bytes = durable::read(&path)?.unwrap_or_default();
+        let bytes = match durable::read(&path)? {
+            Some(bytes) => bytes,
+            None => {
+                durable::write(&path, &[], Readers::Owner)?;
+                Vec::new()
+            }
+        };
         let whole = bytes
             .iter()
             .rposition(|byte| *byte == b'\n')
@@ -93,16 +102,18 @@ impl PlayLog {
         if strange > 0 {
             log::warn!("{strange} lines of the play log cannot be read and are left out");
         }
-        let file = OpenOptions::new().append(true).create(true).open(&path)?;
+        let file = OpenOptions::new().append(true).open(&path)?;
         let mut log = Self {
             settled: lines - waiting.len().min(lines),
             path,
             file,
             waiting,
             next,
+            synced: 0,
             most,
             is_overflowing: false,
-            is_dirty: false,
+            // A process before may not have come to it.
+            is_dirty: true,
         };
         if whole < bytes.len() {
             log.file.set_len(whole as u64)?;
@@ -111,17 +122,20 @@ impl PlayLog {
         Ok(log)
     }
 
-    /// What waits for this house, the oldest first.
-    pub fn waiting(&self, house: &HouseId) -> impl Iterator<Item = &Play> {
+    /// What is on the disk and waits for this house, the oldest first: of all entries after this one.
+    pub fn waiting(&self, house: &HouseId, after: u64) -> impl Iterator<Item = &Play> {
+        let first = self
+            .waiting
+            .partition_point(|entry| entry.play.seq <= after);
+        let synced = self.synced;
+        let entries = self.waiting.range(first..);
+        let entries = entries.take_while(move |entry| entry.play.seq < synced);
         let of_house = |entry: &&Entry| entry.house.as_ref() == Some(house);
-        self.waiting
-            .iter()
-            .filter(of_house)
-            .map(|entry| &entry.play)
+        entries.filter(of_house).map(|entry| &entry.play)
     }
 
-    /// Appends a showing of an item of this house, whose number is given here; answers it.
-    pub fn append(&mut self, house: HouseId, play: Play) -> io::Result<Play> {
+    /// Appends a showing of an item of this house, whose number is given here.
+    pub fn append(&mut self, house: HouseId, play: Play) -> io::Result<()> {
         let play = Play {
             seq: self.next,
             ..play
@@ -129,12 +143,11 @@ impl PlayLog {
         self.next += 1;
         let entry = Entry {
             house: Some(house),
-            play: play.clone(),
+            play,
         };
         self.line(&Line::Play(entry.clone()))?;
         self.waiting.push_back(entry);
-        self.shed()?;
-        Ok(play)
+        self.shed()
     }
 
     /// The house has everything up to this entry. What waits for others until then is of no use to anybody any more.
@@ -156,12 +169,13 @@ impl PlayLog {
         }
     }
 
-    /// Brings what was appended onto the disk.
+    /// Brings what was appended onto the disk, also by a process before.
     pub fn sync(&mut self) -> io::Result<()> {
-        match std::mem::take(&mut self.is_dirty) {
-            true => self.file.sync_data(),
-            false => Ok(()),
+        if self.is_dirty {
+            self.file.sync_data()?;
+            (self.synced, self.is_dirty) = (self.next, false);
         }
+        Ok(())
     }
 
     /// Lets the oldest entries go where there are too many.
@@ -200,7 +214,7 @@ impl PlayLog {
         }
         durable::write(&self.path, &text, Readers::Owner)?;
         self.file = OpenOptions::new().append(true).open(&self.path)?;
-        (self.settled, self.is_dirty) = (1, false);
+        (self.settled, self.synced, self.is_dirty) = (1, self.next, false);
         Ok(())
     }
 }
@@ -231,12 +245,18 @@ mod tests {
         PlayLog::open(folder, Some(&house())).expect("a log")
     }
 
-    fn waiting(log: &PlayLog) -> Vec<(u64, String)> {
+    fn append(log: &mut PlayLog, item: &str) {
+        log.append(house(), play(item)).expect("written");
+    }
+
+    fn waiting(log: &mut PlayLog) -> Vec<(u64, String)> {
         waiting_for(log, &house())
     }
 
-    fn waiting_for(log: &PlayLog, house: &HouseId) -> Vec<(u64, String)> {
-        let plays = log.waiting(house);
+    /// What waits for a house once all is on the disk.
+    fn waiting_for(log: &mut PlayLog, house: &HouseId) -> Vec<(u64, String)> {
+        log.sync().expect("synced");
+        let plays = log.waiting(house, 0);
         plays
             .map(|play| (play.seq, play.item.to_string()))
             .collect()
@@ -245,12 +265,12 @@ mod tests {
     #[test]
     fn numbers_go_on_over_restarts_even_when_all_is_settled() {
         let folder = tempfile::tempdir().expect("a folder");
-        for round in 0..3 {
+        for round in 1..4 {
             let mut log = open(folder.path());
-            assert_eq!(waiting(&log), []);
-            let seq = log.append(house(), play("a")).expect("written").seq;
-            assert_eq!(seq, round + 1);
-            log.settle(seq).expect("written");
+            assert_eq!(waiting(&mut log), []);
+            append(&mut log, "a");
+            assert_eq!(waiting(&mut log), [(round, "a".to_owned())]);
+            log.settle(round).expect("written");
         }
     }
 
@@ -260,7 +280,7 @@ mod tests {
         let path = folder.path().join(FILE);
         let mut log = open(folder.path());
         for item in ["a", "b", "c"] {
-            log.append(house(), play(item)).expect("written");
+            append(&mut log, item);
         }
         log.sync().expect("synced");
         drop(log);
@@ -268,12 +288,12 @@ mod tests {
         for cut in [1, 5, 40] {
             fs::write(&path, &bytes[..bytes.len() - cut]).expect("written");
             let mut log = open(folder.path());
-            assert_eq!(waiting(&log).len(), 2, "{cut}");
-            assert_eq!(log.append(house(), play("d")).expect("written").seq, 3);
+            assert_eq!(waiting(&mut log).len(), 2, "{cut}");
+            append(&mut log, "d");
             drop(log);
-            let log = open(folder.path());
+            let mut log = open(folder.path());
             let expected = [(1, "a"), (2, "b"), (3, "d")].map(|(seq, item)| (seq, item.to_owned()));
-            assert_eq!(waiting(&log), expected);
+            assert_eq!(waiting(&mut log), expected);
         }
     }
 
@@ -282,32 +302,32 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let mut log = PlayLog::open_with(folder.path(), None, 10).expect("a log");
         for _ in 0..10_000 {
-            log.append(house(), play("a")).expect("written");
+            append(&mut log, "a");
         }
-        let kept: Vec<u64> = log.waiting(&house()).map(|play| play.seq).collect();
+        let kept: Vec<u64> = waiting(&mut log).into_iter().map(|(seq, _)| seq).collect();
         assert_eq!(kept, (9_991..=10_000).collect::<Vec<_>>());
         let length = fs::metadata(folder.path().join(FILE))
             .expect("a file")
             .len();
         assert!(length < 1_000_000, "{length} bytes");
         drop(log);
-        let log = PlayLog::open_with(folder.path(), None, 10).expect("a log");
-        assert_eq!(log.waiting(&house()).count(), 10);
+        let mut log = PlayLog::open_with(folder.path(), None, 10).expect("a log");
+        assert_eq!(waiting(&mut log).len(), 10);
     }
 
     #[test]
     fn lines_that_are_no_lines_are_passed_over() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut log = open(folder.path());
-        log.append(house(), play("a")).expect("written");
+        append(&mut log, "a");
         drop(log);
         let path = folder.path().join(FILE);
         let mut bytes = vec![0; 512];
         bytes.push(b'\n');
         bytes.extend(fs::read(&path).expect("the file"));
         fs::write(&path, bytes).expect("written");
-        let log = open(folder.path());
-        assert_eq!(waiting(&log), [(1, "a".to_owned())]);
+        let mut log = open(folder.path());
+        assert_eq!(waiting(&mut log), [(1, "a".to_owned())]);
     }
 
     #[test]
@@ -315,15 +335,16 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let other = HouseId::new("h2");
         let mut log = open(folder.path());
-        log.append(house(), play("a")).expect("written");
+        append(&mut log, "a");
         log.append(other.clone(), play("b")).expect("written");
         drop(log);
         let mut log = PlayLog::open(folder.path(), Some(&other)).expect("a log");
-        assert_eq!(waiting(&log), [(1, "a".to_owned())]);
-        assert_eq!(waiting_for(&log, &other), [(2, "b".to_owned())]);
+        assert_eq!(waiting(&mut log), [(1, "a".to_owned())]);
+        assert_eq!(waiting_for(&mut log, &other), [(2, "b".to_owned())]);
         // Once the other house has its own, nothing is left.
         log.settle(2).expect("written");
-        assert_eq!((waiting(&log), waiting_for(&log, &other)), (vec![], vec![]));
+        assert_eq!(waiting(&mut log), []);
+        assert_eq!(waiting_for(&mut log, &other), []);
     }
 
     #[test]
@@ -331,11 +352,41 @@ mod tests {
         let line = "{\"seq\":7,\"at\":\"2026-11-25T10:00:00Z\",\"output\":\"main\",\"item\":\"a\",\"duration_ms\":9800}\n";
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join(FILE), line).expect("written");
-        let log = PlayLog::open(folder.path(), None).expect("a log");
-        assert_eq!(waiting(&log), []);
+        let mut log = PlayLog::open(folder.path(), None).expect("a log");
+        assert_eq!(waiting(&mut log), []);
         let mut log = open(folder.path());
-        assert_eq!(waiting(&log), [(7, "a".to_owned())]);
-        assert_eq!(waiting_for(&log, &HouseId::new("h2")), []);
-        assert_eq!(log.append(house(), play("b")).expect("written").seq, 8);
+        assert_eq!(waiting(&mut log), [(7, "a".to_owned())]);
+        assert_eq!(waiting_for(&mut log, &HouseId::new("h2")), []);
+        append(&mut log, "b");
+        let expected = [(7, "a"), (8, "b")].map(|(seq, item)| (seq, item.to_owned()));
+        assert_eq!(waiting(&mut log), expected);
+    }
+
+    #[test]
+    fn no_number_is_handed_over_that_a_power_cut_can_take_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(FILE);
+        let mut log = open(folder.path());
+        append(&mut log, "a");
+        log.sync().expect("synced");
+        let synced = fs::read(&path).expect("the file");
+        append(&mut log, "b");
+        let handed: Vec<u64> = log.waiting(&house(), 0).map(|play| play.seq).collect();
+        assert_eq!(handed, [1]);
+        drop(log);
+
+        // The power is cut, and the second entry with it.
+        fs::write(&path, synced).expect("written");
+        let mut log = open(folder.path());
+        assert_eq!(
+            log.waiting(&house(), 0).count(),
+            0,
+            "nobody knows whether it is on the disk"
+        );
+        append(&mut log, "c");
+        let expected = [(1, "a"), (2, "c")].map(|(seq, item)| (seq, item.to_owned()));
+        assert_eq!(waiting(&mut log), expected);
+        let rest: Vec<u64> = log.waiting(&house(), 1).map(|play| play.seq).collect();
+        assert_eq!(rest, [2], "only what was not handed over before");
     }
 }
