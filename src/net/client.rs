@@ -112,6 +112,10 @@ impl Client {
 
     /// Runs until nobody asks any more.
     pub async fn run(mut self) {
+        // The key is there from the first start on; whatever needs it tries again, and says what that comes to.
+        if let Err(err) = DeviceKey::open(&self.options.state_dir) {
+            log::error!(err = err.to_string().as_str(); "the box has no key that a house could know it by");
+        }
         let mut next = self.first();
         loop {
             next = match next {
@@ -665,6 +669,21 @@ mod tests {
             assert_eq!(told, expected, "{tie:?} {playlist:?}");
             assert!(!by_itself(Discovery::WhenAsked) && !by_itself(Discovery::Never));
         }
+    }
+
+    #[tokio::test]
+    async fn the_first_start_makes_the_key_where_it_can() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let state = folder.path().join("state");
+        client(&state, None, Discovery::Never).run().await;
+        let key = std::fs::read(state.join("device.key")).expect("a key");
+        client(&state, None, Discovery::Never).run().await;
+        let again = std::fs::read(state.join("device.key")).expect("the key");
+        assert_eq!(key, again);
+
+        let file = folder.path().join("file");
+        std::fs::write(&file, "no folder").expect("written");
+        client(&file, None, Discovery::Never).run().await;
     }
 
     #[tokio::test]

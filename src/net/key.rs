@@ -1,4 +1,4 @@
-//! The key that a box is known by: Ed25519, made when it is first needed, never sent.
+//! The key that a box is known by: Ed25519, made at the first start, never sent.
 
 use std::{io, path::Path};
 
