@@ -209,6 +209,15 @@ fn unreachable(error: reqwest::Error) -> ApiError {
 
 /// The response if it is a yes; else why not.
 pub async fn accepted(response: Response) -> Result<Response, ApiError> {
+    let status = response.status();
+    match status.is_success() {
+        true => Ok(response),
+        false => Err(refusal(status, &whole(response).await?)),
+    }
+}
+
+/// Why the house says no: its answer is a problem document, or should be.
+pub fn refusal(status: StatusCode, answer: &[u8]) -> ApiError {
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct Problem {
@@ -218,22 +227,17 @@ pub async fn accepted(response: Response) -> Result<Response, ApiError> {
         detail: String,
     }
 
-    let status = response.status();
-    if status.is_success() {
-        return Ok(response);
-    }
-    let bytes = whole(response).await?;
-    let problem: Problem = serde_json::from_slice(&bytes).unwrap_or_default();
+    let problem: Problem = serde_json::from_slice(answer).unwrap_or_default();
     let message = match (problem.detail.is_empty(), problem.title.is_empty()) {
         (false, _) => problem.detail,
         (true, false) => problem.title,
         (true, true) => "no".to_owned(),
     };
-    Err(ApiError::Refused {
+    ApiError::Refused {
         status,
         kind: problem.kind,
         message,
-    })
+    }
 }
 
 async fn json<T: DeserializeOwned>(response: Response) -> Result<T, ApiError> {

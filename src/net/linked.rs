@@ -186,7 +186,7 @@ impl Service<'_> {
                         None => true,
                     };
                     if !sent {
-                        self.broke(None);
+                        self.broke();
                     }
                 }
                 BoxOutput::Close { code } => {
@@ -218,7 +218,7 @@ impl Service<'_> {
                     }
                     self.line();
                 }
-                BoxOutput::WakeAt(at) => self.wake = at,
+                BoxOutput::WakeAt(at) => self.wake = Some(at),
             }
         }
         None
@@ -293,15 +293,15 @@ impl Service<'_> {
             None => true,
         };
         if !sent {
-            self.broke(None);
+            self.broke();
         }
     }
 
     /// The connection cannot be written to.
-    fn broke(&mut self, code: Option<u16>) {
+    fn broke(&mut self) {
         if self.socket.take().is_some() {
             self.line();
-            self.handle(BoxInput::Closed { code });
+            self.handle(BoxInput::Closed { code: None });
         }
     }
 

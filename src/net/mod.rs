@@ -227,7 +227,7 @@ pub enum Ask {
 
 /// The way to the house, while it runs. Dropping it ends it.
 pub struct Way {
-    asks: Option<mpsc::UnboundedSender<Ask>>,
+    asker: Asker,
     thread: Option<JoinHandle<()>>,
     shelf: Shelf,
 }
@@ -250,7 +250,7 @@ impl Way {
             runtime.shutdown_timeout(END_LIMIT);
         })?;
         let way = Self {
-            asks: Some(asks),
+            asker: Asker(Some(asks)),
             thread: Some(thread),
             shelf,
         };
@@ -264,15 +264,12 @@ impl Way {
 
     /// Another end to ask from, for another thread. The way ends when the last is dropped.
     pub fn asker(&self) -> Asker {
-        Asker(self.asks.clone())
+        self.asker.clone()
     }
 
     /// Asks for something.
     pub fn ask(&self, ask: Ask) {
-        if let Some(asks) = &self.asks {
-            // It fails at the very end only, when nothing matters any more.
-            let _ = asks.send(ask);
-        }
+        self.asker.ask(ask);
     }
 }
 
@@ -292,7 +289,7 @@ impl Asker {
 
 impl Drop for Way {
     fn drop(&mut self) {
-        drop(self.asks.take());
+        drop(self.asker.0.take());
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {

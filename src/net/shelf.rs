@@ -56,12 +56,17 @@ impl Origin {
         match src.split_once("://") {
             Some(("http" | "https", _)) if house.holds(src) => Origin::House(src.to_owned()),
             Some(("http" | "https", _)) => Origin::World(src.to_owned()),
-            Some(("rtsp" | "rtsps" | "srt" | "udp" | "rtp", _)) => Origin::Live(src.to_owned()),
+            Some((scheme, _)) if is_live(scheme) => Origin::Live(src.to_owned()),
             Some(_) => Origin::Nowhere,
             None if src.starts_with('/') => Origin::House(house.join(src)),
             None => Origin::Nowhere,
         }
     }
+}
+
+/// Whether what has an address of this scheme is a live stream.
+fn is_live(scheme: &str) -> bool {
+    ["rtsp", "rtsps", "srt", "udp", "rtp"].contains(&scheme)
 }
 
 /// The encoding of an item that a box plays.
@@ -87,7 +92,7 @@ impl Shelf {
     /// What to open to play this: the file, if it is there as a whole, or the address of a live stream.
     pub fn src(&self, format: &Format) -> Option<String> {
         match format.src.split_once("://") {
-            Some(("rtsp" | "rtsps" | "srt" | "udp" | "rtp", _)) => Some(format.src.clone()),
+            Some((scheme, _)) if is_live(scheme) => Some(format.src.clone()),
             Some(_) | None => Some(self.path(format)?.to_string_lossy().into_owned()),
         }
     }

@@ -15,14 +15,14 @@ use tokio_tungstenite::{
     tungstenite::{
         Error, Message,
         client::IntoClientRequest,
-        http::{HeaderValue, Response, header},
+        http::{HeaderValue, header},
         protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode},
     },
 };
 
 use crate::{
     domain::protocol::sync::MAX_HOUSE_FRAME,
-    net::api::{Api, ApiError, causes},
+    net::api::{self, Api, ApiError, causes},
 };
 
 /// How long the other side may take to agree to an end.
@@ -101,7 +101,10 @@ impl Socket {
         request.headers_mut().insert(header::AUTHORIZATION, bearer);
         match client_async_with_config(request, wire, Some(config())).await {
             Ok((stream, _)) => Ok(Self { stream, code: None }),
-            Err(Error::Http(response)) => Err(refused(*response)),
+            Err(Error::Http(response)) => {
+                let answer = response.body().as_deref().unwrap_or_default();
+                Err(api::refusal(response.status(), answer))
+            }
             Err(err) => Err(failed(causes(&err))),
         }
     }
@@ -153,21 +156,5 @@ impl Socket {
             while let Some(Ok(_)) = self.stream.next().await {}
         };
         let _ = timeout(END_LIMIT, goodbye).await;
-    }
-}
-
-/// Why the house wanted no WebSocket.
-fn refused(response: Response<Option<Vec<u8>>>) -> ApiError {
-    let (head, body) = response.into_parts();
-    let problem: serde_json::Value = body
-        .and_then(|body| serde_json::from_slice(&body).ok())
-        .unwrap_or_default();
-    let text = |key: &str| problem[key].as_str().map(str::to_owned);
-    ApiError::Refused {
-        status: head.status,
-        kind: text("type").unwrap_or_default(),
-        message: text("detail")
-            .or(text("title"))
-            .unwrap_or_else(|| "no".to_owned()),
     }
 }

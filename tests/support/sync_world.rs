@@ -534,7 +534,7 @@ impl World {
                 self.log.retain(|play| play.seq > seq);
             }
             BoxOutput::Told(error) => assert!(!error.message.is_empty()),
-            BoxOutput::WakeAt(at) => self.box_wake = at,
+            BoxOutput::WakeAt(at) => self.box_wake = Some(at),
         }
     }
 

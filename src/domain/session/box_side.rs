@@ -99,7 +99,7 @@ pub enum BoxOutput {
     /// The house says that something is wrong; for the log, and for people where the box is refused.
     Told(ErrorFrame),
     /// Call back with [`BoxInput::Timer`] at this time, or earlier: replaces what was asked for before.
-    WakeAt(Option<MediaTime>),
+    WakeAt(MediaTime),
 }
 
 /// How it stands with the house.
@@ -478,7 +478,7 @@ impl BoxSession {
         };
         if self.told_wake != Some(at) {
             self.told_wake = Some(at);
-            self.out.push_back(BoxOutput::WakeAt(Some(at)));
+            self.out.push_back(BoxOutput::WakeAt(at));
         }
     }
 
