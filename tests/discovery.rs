@@ -9,15 +9,15 @@
 mod counted;
 #[path = "support/player_box.rs"]
 mod player_box;
+#[allow(dead_code)] // The other tests of the house take the rest.
+#[path = "support/house/mod.rs"]
+mod support;
 
-use std::{
-    env,
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
-};
+use std::{env, path::Path, process::Command};
 
 use player_box::{PlayerBox, Running};
 use serde_json::Value;
+use support::House;
 
 /// Set for the part of a test that runs within its namespace.
 const INSIDE: &str = "MUSEBOX_TEST_IN_NAMESPACE";
@@ -54,49 +54,12 @@ fn in_a_network_of_its_own(test: &str) -> bool {
 }
 
 /// A house server that announces itself.
-struct House {
-    child: Child,
-    _data: tempfile::TempDir,
+fn announcing(data: &Path) -> House {
+    House::with(data, &["--listen", "0.0.0.0:0"])
 }
 
-impl House {
-    fn start() -> Self {
-        let data = tempfile::tempdir().expect("a folder");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_musebox-house"))
-            .args(["--listen", "0.0.0.0:0", "--data"])
-            .arg(data.path().join("data"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("musebox-house");
-        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let is_up = |line: &std::io::Result<String>| {
-            let line = line.as_ref().expect("a line");
-            line.contains("The house is at ")
-        };
-        assert!(lines.any(|line| is_up(&line)), "the house has started");
-        // Whatever else it prints must have somebody who reads it.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, _data: data }
-    }
-
-    /// Ends it as systemd does, so that it takes back what it has announced.
-    fn stop(mut self) {
-        let id = i32::try_from(self.child.id()).expect("a process id");
-        nix::sys::signal::kill(
-            nix::unistd::Pid::from_raw(id),
-            nix::sys::signal::Signal::SIGTERM,
-        )
-        .expect("it runs");
-        assert!(self.child.wait().expect("it ends").success());
-    }
-}
-
-impl Drop for House {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn has_code(status: &Value) -> bool {
+    status["house"]["code"].is_string() && status["house"]["check"].is_string()
 }
 
 #[test]
@@ -105,14 +68,13 @@ fn a_box_without_an_address_finds_the_house_and_shows_its_code() {
     if !in_a_network_of_its_own(test) {
         return;
     }
-    let house = House::start();
+    let folder = tempfile::tempdir().expect("a folder");
+    let house = announcing(&folder.path().join("one"));
     let player = PlayerBox::new();
     let file = player.file("looks.toml", b"[house]\ndiscover = true\n");
     let config = file.to_string_lossy().into_owned();
     let running = Running::start(player.daemon(&["--mode", "640x360@30", "--config", &config]));
-    let status = player.wait_for("there is a code", |status| {
-        status["house"]["code"].is_string() && status["house"]["check"].is_string()
-    });
+    let status = player.wait_for("there is a code", has_code);
     let url = status["house"]["url"].as_str().expect("an address");
     assert!(
         url.starts_with("https://10.77.0.1:"),
@@ -129,8 +91,8 @@ fn a_box_without_an_address_finds_the_house_and_shows_its_code() {
     let gone = |status: &Value| status["house"].is_null();
     player.wait_for("the house is gone", gone);
     // Another comes.
-    let _house = House::start();
+    let _house = announcing(&folder.path().join("two"));
     player.wait_for("there is a code again", |status| {
-        status["house"]["code"].is_string() && status["house"]["url"] != url
+        has_code(status) && status["house"]["url"] != url
     });
 }

@@ -3,25 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{Asker, House, PaperBox};
-
-/// Sends a whole medium; the item that it becomes.
-pub async fn upload(ada: &Asker, path: &str, name: &str, bytes: &[u8]) -> serde_json::Value {
-    let begun = ada
-        .post(path, json!({"name": name, "size": bytes.len()}))
-        .await
-        .is(201);
-    let one = format!("{path}/{}", begun["id"].as_str().expect("an id"));
-    let piece = ada
-        .raw(
-            Method::PATCH,
-            &one,
-            Some(("application/offset+octet-stream", bytes.to_vec())),
-            &[("upload-offset", "0")],
-        )
-        .await;
-    piece.is(200)["item"].clone()
-}
+use crate::support::{Asker, House, PaperBox, upload};
 
 #[tokio::test]
 async fn an_upload_goes_on_where_it_was_and_becomes_an_item() {

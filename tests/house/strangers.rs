@@ -3,10 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{
-    media::upload,
-    support::{Asker, House, PaperBox},
-};
+use crate::support::{Asker, House, PaperBox, upload};
 
 /// What anybody may ask: to come in, and nothing else.
 const OPEN: [&str; 9] = [
