@@ -13,11 +13,12 @@ mod postgres;
 #[path = "support/house/mod.rs"]
 mod support;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{fs, net::SocketAddr, sync::Arc, time::Instant};
 
-use player_box::{PlayerBox, Running};
-use serde_json::json;
-use support::{Asker, House};
+use jiff::Timestamp;
+use player_box::{PlayerBox, Running, until};
+use serde_json::{Value, json};
+use support::{Asker, House, PATIENCE, upload};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
@@ -44,6 +45,64 @@ fn address(house: &House) -> SocketAddr {
     address.parse().expect("an address")
 }
 
+/// A showing: when it began, and of which item.
+type Showing = (Timestamp, String);
+
+fn showing(play: &Value) -> Showing {
+    let at = play["at"].as_str().expect("a time");
+    let item = play["item"].as_str().expect("an item");
+    (at.parse().expect("a time"), item.to_owned())
+}
+
+/// What the box has shown until now, as its own log has it, the oldest first: without a gap and without a double.
+fn shown(player: &PlayerBox) -> Vec<Showing> {
+    let text = fs::read_to_string(player.path("state/plays.jsonl")).expect("a play log");
+    let lines = text.lines().filter(|line| line.contains("duration_ms"));
+    let plays: Vec<Value> = lines
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    for (seq, play) in (1..).zip(&plays) {
+        assert_eq!(play["seq"], seq, "{text}");
+    }
+    plays.iter().map(showing).collect()
+}
+
+/// What the house knows of that, once it is so many, the oldest first.
+async fn told(ada: &Asker, path: &str, count: usize) -> Vec<Showing> {
+    let begun = Instant::now();
+    loop {
+        let log = ada.get(&format!("{path}/plays?limit=1000")).await.is(200);
+        let plays = log["plays"].as_array().expect("a list");
+        if plays.len() >= count {
+            return plays.iter().rev().map(showing).collect();
+        }
+        assert!(begun.elapsed() < PATIENCE, "{count} are awaited: {log}");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+}
+
+/// Gives the house two images that the boxes show in turn.
+async fn exhibit(ada: &Asker, path: &str, player: &PlayerBox) {
+    let mut items = Vec::new();
+    for (id, name) in (1..).zip(["waves.png", "storm.png"]) {
+        let bytes = fs::read(player.image(name, id)).expect("an image");
+        let made = upload(ada, &format!("{path}/uploads"), name, &bytes).await;
+        let item = made["id"].as_str().expect("an id").to_owned();
+        ada.patch(
+            &format!("{path}/items/{item}"),
+            json!({"duration_ms": 1000}),
+        )
+        .await
+        .is(200);
+        items.push(item);
+    }
+    let montages = json!([{"id": "m", "tracks": [{"id": "t", "items": items}]}]);
+    let list = json!({"name": "Summer", "montages": montages});
+    let list = ada.post(&format!("{path}/playlists"), list).await.is(201);
+    let settings = json!({"playlist": list["id"], "autostart_playlist": true});
+    ada.patch(path, settings).await.is(200);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_box_whose_server_is_killed_goes_on_with_another_and_nothing_is_lost() {
     let url = postgres::Server::shared().database();
@@ -63,21 +122,20 @@ async fn a_box_whose_server_is_killed_goes_on_with_another_and_nothing_is_lost()
 
     let player = PlayerBox::new();
     let running = Running::start(player.daemon(&["--mode", "640x360@30", "--house", &balancer]));
-    let shown = player.wait_for("there is a code", |status| {
+    let status = player.wait_for("there is a code", |status| {
         status["house"]["code"].is_string() && status["house"]["check"].is_string()
     });
-    let look_up = format!("{path}/enrolments/look-up");
-    let code = json!({"code": shown["house"]["code"]});
-    let found = ada.post(&look_up, code).await.is(200);
-    assert_eq!(found["check"], shown["house"]["check"]);
-    let enrolment = found["id"].as_str().expect("an id");
-    let approve = format!("{path}/enrolments/{enrolment}/approve");
-    ada.post(&approve, json!({"name": "Foyer"})).await.is(200);
+    ada.let_in(&id, &status["house"]["code"], &status["house"]["check"])
+        .await;
+    exhibit(&ada, &path, &player).await;
     // Through the one server it reaches the box of the other.
     ada.patch(&path, json!({"volume": 0.25})).await.is(200);
     player.wait_for("the box obeys", |status| {
-        status["house"]["online"] == true && status["settings"]["volume"] == 0.25
+        status["house"]["online"] == true
+            && status["settings"]["volume"] == 0.25
+            && status["state"] == "playing"
     });
+    told(&ada, &path, 2).await;
 
     // Its server is killed, as by a power cut. What is changed meanwhile waits for it.
     let _ = other.kill();
@@ -87,6 +145,10 @@ async fn a_box_whose_server_is_killed_goes_on_with_another_and_nothing_is_lost()
     ada.patch(&path, json!({"volume": 0.5, "mute": true}))
         .await
         .is(200);
+    let before = shown(&player).len();
+    until("the box has shown something meanwhile", || {
+        (shown(&player).len() >= before + 3).then_some(())
+    });
     choose.send_replace(address(&one));
     let status = player.wait_for("the box obeys again", |status| {
         status["house"]["online"] == true && status["settings"]["volume"] == 0.5
@@ -95,5 +157,10 @@ async fn a_box_whose_server_is_killed_goes_on_with_another_and_nothing_is_lost()
     let reports = ada.get(&format!("{path}/reports")).await.is(200);
     let screen = status["house"]["screen"].as_str().expect("a screen");
     assert_eq!(reports["screens"][screen]["online"], true);
+
+    // The house has every showing once: from before, from meanwhile and from after.
+    let meanwhile = shown(&player).len();
+    let told = told(&ada, &path, meanwhile + 2).await;
+    assert_eq!(told, shown(&player)[..told.len()]);
     drop(running);
 }
