@@ -1,4 +1,5 @@
-//! A house that announces itself and a box that looks for one, both real programs, in a network of their own.
+//! A house that others can reach and a box, both real programs, in a network of their own: how they find each other, and
+//! how the box knows the house by its certificate.
 //!
 //! The network is a namespace with nothing in it but its loopback interface, so that nobody outside hears of it. Making
 //! it takes the right to (CAP_SYS_ADMIN), which the tests of this project have.
@@ -17,7 +18,7 @@ use std::{env, path::Path, process::Command};
 
 use player_box::{PlayerBox, Running};
 use serde_json::Value;
-use support::House;
+use support::{Asker, House};
 
 /// Set for the part of a test that runs within its namespace.
 const INSIDE: &str = "MUSEBOX_TEST_IN_NAMESPACE";
@@ -58,6 +59,11 @@ fn announcing(data: &Path) -> House {
     House::with(data, &["--listen", "0.0.0.0:0"])
 }
 
+/// A house server that is found by its address only, which others could reach.
+fn at(address: &str, data: &Path) -> House {
+    House::with(data, &["--listen", address, "--no-announce"])
+}
+
 fn has_code(status: &Value) -> bool {
     status["house"]["code"].is_string() && status["house"]["check"].is_string()
 }
@@ -95,4 +101,45 @@ fn a_box_without_an_address_finds_the_house_and_shows_its_code() {
     player.wait_for("there is a code again", |status| {
         has_code(status) && status["house"]["url"] != url
     });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_house_is_known_by_the_certificate_that_it_made_for_itself() {
+    let test = "a_house_is_known_by_the_certificate_that_it_made_for_itself";
+    if !in_a_network_of_its_own(test) {
+        return;
+    }
+    let folders = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    let house = at("10.77.0.1:0", folders[0].path());
+    let address = house.url.strip_prefix("https://").expect("TLS").to_owned();
+    let ada = Asker::first_operator(&house).await;
+    let player = PlayerBox::new();
+    let _running = Running::start(player.daemon(&["--mode", "640x360@30", "--house", &house.url]));
+    let status = player.wait_for("there is a code", has_code);
+    let id = ada.only_house().await;
+    ada.let_in(&id, &status["house"]["code"], &status["house"]["check"])
+        .await;
+    let is_online = |status: &Value| status["house"]["online"] == true;
+    player.wait_for("the box is connected", is_online);
+
+    // The house starts again, with the key that it had.
+    let is_offline = |status: &Value| status["house"]["online"] == false;
+    drop(house.stop());
+    player.wait_for("the box has noticed", is_offline);
+    let house = at(&address, folders[0].path());
+    player.wait_for("the box is connected again", is_online);
+
+    // Another house at the same address has another.
+    drop(house.stop());
+    player.wait_for("the box has noticed", is_offline);
+    let other = at(&address, folders[1].path());
+    let status = player.wait_for("the other is not believed", |status| {
+        let problem = status["house"]["problem"].as_str();
+        problem.is_some_and(|problem| problem.contains("certificate"))
+    });
+    assert_eq!(status["house"]["online"], false);
+    assert_eq!(status["house"]["linked"], true);
+    drop(other.stop());
+    let _house = at(&address, folders[0].path());
+    player.wait_for("its own house is back", is_online);
 }
