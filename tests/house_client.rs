@@ -10,6 +10,8 @@ mod counted;
 mod fake_house;
 #[path = "support/servers/http.rs"]
 mod http;
+#[path = "house_client/kills.rs"]
+mod kills;
 #[path = "house_client/later.rs"]
 mod later;
 #[path = "house_client/outputs.rs"]

@@ -236,6 +236,11 @@ impl FakeHouse {
         self.known().documents.len()
     }
 
+    /// The document of a revision.
+    pub fn document(&self, rev: u64) -> Value {
+        self.known().documents[rev as usize - 1].clone()
+    }
+
     /// Changes the document, and tells all boxes.
     pub fn change(&self, edit: impl FnOnce(&mut Value)) {
         let mut known = self.known();
