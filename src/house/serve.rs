@@ -28,7 +28,7 @@ use crate::{
         webhook::Reach,
         whereabouts::{self, Whereabouts},
     },
-    web::{self, Server, clock, uploads},
+    web::{self, Server, clock, dates, uploads},
 };
 
 /// How long connections get to end by themselves.
@@ -44,8 +44,6 @@ const SILENT_MS: i64 = 90_000;
 const DOUBT: Duration = Duration::from_secs(30);
 /// How often what has expired is removed.
 const PRUNE: Duration = Duration::from_secs(600);
-/// How long the play log is kept: two years.
-const PLAYS_MS: i64 = 2 * 366 * 24 * 3600 * 1000;
 /// How long an upload that does not go on is kept: a week.
 const UPLOAD_MS: i64 = 7 * 24 * 3600 * 1000;
 
@@ -288,7 +286,7 @@ async fn prune(server: &Server) -> Result<(), db::StoreError> {
     let now = clock::now_ms();
     uploads::finish_whole(server).await?;
     server.store.prune(now).await?;
-    server.store.prune_plays(now - PLAYS_MS).await?;
+    server.store.prune_plays(now - dates::KEPT_MS).await?;
     for upload in server.store.uploads_before(now - UPLOAD_MS).await? {
         server.store.delete_upload(&upload.id).await?;
         if let Err(err) = server.files.give_up(&upload.id).await {

@@ -365,13 +365,15 @@ impl Talk {
         };
         let state = state.and_then(|state| serde_json::to_value(state).ok());
         self.tell(state, true).await;
-        let told = plays.len();
+        let (told, now) = (plays.len(), clock::now_ms());
         let rows = plays.into_iter().filter_map(|play| {
+            let seq = i64::try_from(play.seq).ok()?;
+            let at = clock::read(&play.at)?;
             Some(PlayRow {
                 house: self.hall.id().to_owned(),
                 screen: screen.clone(),
-                seq: i64::try_from(play.seq).ok()?,
-                at: clock::read(&play.at)?,
+                seq,
+                at: self.hall.dates().of(&screen, seq, at, now),
                 output: play.output.as_str().to_owned(),
                 playlist: play.playlist.map(|id| id.as_str().to_owned()),
                 item: play.item.as_str().to_owned(),

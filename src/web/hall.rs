@@ -25,6 +25,7 @@ use crate::{
     },
     web::{
         clock,
+        dates::Dates,
         problem::{Class, Problem},
         screens::report_json,
         secrets,
@@ -47,6 +48,7 @@ pub struct Hall {
     next_guest: AtomicU64,
     waiting: Mutex<HashMap<String, oneshot::Sender<Option<String>>>>,
     live: Mutex<HashMap<String, Live>>,
+    dates: Dates,
     stale: AtomicBool,
 }
 
@@ -224,6 +226,7 @@ impl Hall {
             next_guest: AtomicU64::new(0),
             waiting: Mutex::default(),
             live: Mutex::new(live.collect()),
+            dates: Dates::default(),
             stale: AtomicBool::new(false),
         }
     }
@@ -251,6 +254,11 @@ impl Hall {
             .unwrap_or_else(|broken| broken.into_inner());
         let name = history.document()["house"]["name"].as_str();
         name.unwrap_or_default().to_owned()
+    }
+
+    /// The dates of entries of the play log.
+    pub fn dates(&self) -> &Dates {
+        &self.dates
     }
 
     /// Looks at the history.

@@ -6,6 +6,7 @@ pub mod address;
 pub mod alerts;
 pub mod caller;
 pub mod clock;
+pub mod dates;
 pub mod enrolments;
 pub mod environment;
 pub mod hall;

@@ -309,3 +309,28 @@ async fn a_stranger_cannot_ask_for_codes_without_end() {
     assert!(refused.headers.contains_key("retry-after"));
     refused.is(429);
 }
+
+#[tokio::test]
+async fn what_a_box_shows_without_a_clock_stays_in_the_play_log() {
+    let house = House::start();
+    let ada = Asker::first_operator(&house).await;
+    let id = ada.only_house().await;
+    let foyer = PaperBox::enrol(&house, &ada, &id, 8).await;
+    let asker = foyer.asker(&house).await;
+    let begun = jiff::Timestamp::now();
+    let play = json!({"seq": 1, "at": "1970-01-01T00:01:00Z", "output": "main", "item": "i", "duration_ms": 9800});
+    for name in ["r0", "r1"] {
+        // The second time over another connection, as where the answer was lost.
+        let mut socket = asker.socket(None).await.expect("a socket");
+        socket.begin().await;
+        let report =
+            json!({"type": "reported", "id": name, "state": {"state": "playing"}, "plays": [play]});
+        socket.say(report).await;
+        assert_eq!(socket.hear_a("ack").await["id"], name);
+    }
+    let plays = ada.get(&format!("/houses/{id}/plays")).await.is(200);
+    assert_eq!(plays["plays"].as_array().map(Vec::len), Some(1), "{plays}");
+    let at = plays["plays"][0]["at"].as_str().expect("a moment");
+    let at: jiff::Timestamp = at.parse().expect("a moment");
+    assert!(at.as_millisecond() >= begun.as_millisecond(), "{at}");
+}
