@@ -22,7 +22,7 @@ use crate::{
     db::{PlayRow, ReportRow, Role},
     domain::{
         ids::{ReportId, ScreenName},
-        protocol::sync::{BoxState, Frame, MAX_PEER_FRAME, Message, Play},
+        protocol::sync::{BoxState, MAX_PEER_FRAME, Message, Play},
         session::{Closing, HouseInput, HouseOutput, HouseSession, Peer},
         units::MediaTime,
     },
@@ -30,10 +30,11 @@ use crate::{
         Server,
         caller::Caller,
         clock,
-        hall::{Guest, Hall, Live, Place, Standing, Word},
+        guests::{Guest, Place, Standing, Word},
+        hall::{Hall, Live},
         json::{Query, has_nul},
         problem::{Class, Problem},
-        screens::report_json,
+        screens::report_frame,
         socket::{Socket, Upgrade},
     },
 };
@@ -204,9 +205,13 @@ impl Talk {
                 Standing::Replaced => Some(HouseInput::Closed),
                 Standing::Homeless => Some(HouseInput::End(Closing::Revoked)),
             },
-            word = place.words.recv() => match word {
+            word = place.words.next() => match word {
                 Some(Word::Command(frame)) => Some(HouseInput::Command { id: frame.id, command: frame.command }),
                 Some(Word::Tell(frame)) => Some(HouseInput::Tell(frame)),
+                Some(Word::Lost) => {
+                    self.tell_all();
+                    None
+                }
                 None => Some(HouseInput::End(Closing::Restart)),
             },
             Ok(()) = place.revision.changed() => Some(HouseInput::Changed),
@@ -273,6 +278,19 @@ impl Talk {
             }
         }
         Next::GoOn
+    }
+
+    /// Tells a page what every screen has said last.
+    fn tell_all(&mut self) {
+        let now = self.now();
+        for (screen, live) in self.hall.reports() {
+            if let Some(report) = report_frame(&screen, &live) {
+                self.hall.with_history(|history| {
+                    let report = HouseInput::Tell(report);
+                    self.session.handle(now, report, history);
+                });
+            }
+        }
     }
 
     /// The guest may have lost its right to be here.
@@ -402,22 +420,22 @@ impl Talk {
         // One that has gone may be at another server since; what that has heard counts.
         let now = self.heard;
         self.noted = now;
-        let report = report_json(screen, online, now, state.as_ref());
-        if self.hall.has_pages()
-            && let Ok(message) = serde_json::from_value::<Message>(report)
-        {
-            self.hall.tell_pages(&Frame::from(&message));
-        }
         let live = Live {
-            state: state.clone(),
+            state,
             seen: now,
             online,
         };
-        self.hall.note(screen, live);
+        self.hall.note(screen, &live);
+        let guests = self.hall.guests();
+        if guests.has_pages()
+            && let Some(report) = report_frame(screen, &live)
+        {
+            guests.tell_pages(&report);
+        }
         let row = ReportRow {
             screen: screen.clone(),
             house: self.hall.id().to_owned(),
-            state,
+            state: live.state,
             seen: now,
             online,
         };

@@ -1,41 +1,40 @@
 //! One house that somebody is connected to or has asked for, with its document in memory.
 //!
 //! A hall is the one place where a house is changed and told: an edit is made on the document in memory, committed to
-//! the store against the revision that it builds on, and only then taken over and told to every guest. Where another
-//! server that shares the database was faster, the document is read again and the edit made anew.
+//! the store against the revision that it builds on, and only then taken over and told to every guest (`guests`).
+//! Where another server that shares the database was faster, the document is read again and the edit made anew.
 
 use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, RwLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 
 use serde_json::{Value, json};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use crate::{
     db::{Change, ChangeRow, CommandRow, Enrolment, ReportRow, Store, StoreError, Stored, Write},
     domain::{
         house::{Edit, EditError, Editor, Kind, edit},
         ids::{CommandId, DocumentHash, Epoch, HouseScreenId, Revision, ScreenName},
-        protocol::sync::{CommandFrame, Frame, HouseCommand, Message},
+        protocol::sync::{CommandFrame, HouseCommand},
         session::History,
     },
     web::{
         clock,
         dates::Dates,
+        guests::{Guest, Guests, Place},
         problem::{Class, Problem},
-        screens::report_json,
+        screens::report_frame,
         secrets,
     },
 };
 
 /// How often an edit is made anew because somebody else was faster.
 const TRIES: u32 = 16;
-/// How many words may wait for one guest; a slow one loses reports, never the document.
-const MAILBOX: usize = 64;
 
 /// One house.
 pub struct Hall {
@@ -44,89 +43,11 @@ pub struct Hall {
     history: RwLock<History>,
     revision: watch::Sender<Revision>,
     writing: tokio::sync::Mutex<()>,
-    guests: Mutex<HashMap<u64, Door>>,
-    next_guest: AtomicU64,
+    guests: Arc<Guests>,
     waiting: Mutex<HashMap<String, oneshot::Sender<Option<String>>>>,
     live: Mutex<HashMap<String, Live>>,
     dates: Dates,
     stale: AtomicBool,
-}
-
-/// Who is connected.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Guest {
-    /// The box of a screen.
-    Box(String),
-    /// A page or a program, by its name.
-    Page(String),
-}
-
-/// A word for one guest. A guest that is slow loses some.
-#[derive(Clone, Debug)]
-pub enum Word {
-    /// A command for a box.
-    Command(CommandFrame),
-    /// What a screen has said, for pages.
-    Tell(Frame),
-}
-
-/// How a guest stands. No guest is so slow that a change of it is lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Whether the guest may be here is to be looked at again.
-    Doubted,
-    /// The box was put out, or its screen is another box's now.
-    Ousted,
-    /// The same box has come in again: this connection is a dead one that nobody had noticed.
-    Replaced,
-    /// The house is gone.
-    Homeless,
-}
-
-/// How a guest stands, for the guest to hear. It is smaller than a `watch` channel, and there is one for each box.
-#[derive(Debug)]
-pub struct Signal {
-    standing: Mutex<Standing>,
-    changed: Notify,
-}
-
-impl Signal {
-    /// At first the guest is doubted.
-    fn new() -> Arc<Self> {
-        let signal = Self {
-            standing: Mutex::new(Standing::Doubted),
-            changed: Notify::new(),
-        };
-        signal.changed.notify_one();
-        Arc::new(signal)
-    }
-
-    /// Who must leave is not let off by a doubt.
-    fn raise(&self, standing: Standing) {
-        let mut now = locked(&self.standing);
-        if *now == Standing::Doubted {
-            *now = standing;
-        }
-        self.changed.notify_one();
-    }
-
-    /// Waits until the standing is to be looked at; answers it.
-    pub async fn changed(&self) -> Standing {
-        self.changed.notified().await;
-        *locked(&self.standing)
-    }
-}
-
-struct Door {
-    guest: Guest,
-    mailbox: mpsc::Sender<Word>,
-    signal: Arc<Signal>,
-}
-
-impl Door {
-    fn is_of(&self, screen: &str) -> bool {
-        matches!(&self.guest, Guest::Box(own) if own == screen)
-    }
 }
 
 /// What a screen has said last.
@@ -138,24 +59,6 @@ pub struct Live {
     pub seen: i64,
     /// Whether it is connected.
     pub online: bool,
-}
-
-/// A guest's place; it is left when this is dropped.
-pub struct Place {
-    hall: Arc<Hall>,
-    number: u64,
-    /// The words for the guest.
-    pub words: mpsc::Receiver<Word>,
-    /// How it stands; at first it is doubted, since its right may have gone while it came in.
-    pub signal: Arc<Signal>,
-    /// The house's revision, as it changes.
-    pub revision: watch::Receiver<Revision>,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        locked(&self.hall.guests).remove(&self.number);
-    }
 }
 
 fn locked<T>(lock: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -222,23 +125,12 @@ impl Hall {
             revision: watch::channel(history.rev()).0,
             history: RwLock::new(history),
             writing: tokio::sync::Mutex::default(),
-            guests: Mutex::default(),
-            next_guest: AtomicU64::new(0),
+            guests: Arc::default(),
             waiting: Mutex::default(),
             live: Mutex::new(live.collect()),
             dates: Dates::default(),
             stale: AtomicBool::new(false),
         }
-    }
-
-    /// How many boxes and pages are here.
-    pub(super) fn guests(&self) -> (usize, usize) {
-        let guests = locked(&self.guests);
-        let boxes = guests
-            .values()
-            .filter(|door| matches!(door.guest, Guest::Box(_)));
-        let boxes = boxes.count();
-        (boxes, guests.len() - boxes)
     }
 
     /// The house's id.
@@ -496,101 +388,44 @@ impl Hall {
         Ok(true)
     }
 
-    /// Lets a guest in.
-    pub fn enter(self: &Arc<Self>, guest: Guest) -> Place {
-        let number = self.next_guest.fetch_add(1, Ordering::Relaxed);
-        let (mailbox, words) = mpsc::channel(MAILBOX);
-        let signal = Signal::new();
-        if let Guest::Box(screen) = &guest {
-            // A box has one connection.
-            self.stand(Standing::Replaced, |door| door.is_of(screen));
-        }
-        let door = Door {
-            guest,
-            mailbox,
-            signal: Arc::clone(&signal),
-        };
-        locked(&self.guests).insert(number, door);
-        Place {
-            hall: Arc::clone(self),
-            number,
-            words,
-            signal,
-            revision: self.revision.subscribe(),
-        }
+    /// Who is connected.
+    pub fn guests(&self) -> &Guests {
+        &self.guests
     }
 
     /// Whether a screen's box is connected to this process.
     pub fn is_here(&self, screen: &str) -> bool {
-        let guests = locked(&self.guests);
-        guests.values().any(|door| door.is_of(screen))
+        self.guests.has_box(screen)
     }
 
-    /// The house is gone: everybody leaves.
-    pub(super) fn close(&self) {
-        self.stand(Standing::Homeless, |_| true);
+    /// Lets a guest in.
+    pub fn enter(&self, guest: Guest) -> Place {
+        self.guests.enter(guest, self.revision.subscribe())
     }
 
-    /// Whether everybody may still be here is looked at again.
-    pub(super) fn doubt_all(&self) {
-        self.stand(Standing::Doubted, |_| true);
-    }
-
-    /// Whether pages and programs may still be here is looked at again.
-    pub(super) fn doubt_pages(&self) {
-        self.stand(Standing::Doubted, |door| {
-            matches!(door.guest, Guest::Page(_))
-        });
-    }
-
-    /// The box of a screen has to go.
-    pub(super) fn oust(&self, screen: &str) {
-        self.stand(Standing::Ousted, |door| door.is_of(screen));
-    }
-
-    fn stand(&self, standing: Standing, whose: impl Fn(&Door) -> bool) {
-        for door in locked(&self.guests).values().filter(|door| whose(door)) {
-            door.signal.raise(standing);
-        }
-    }
-
-    fn tell_box(&self, screen: &str, word: Word) -> bool {
-        let guests = locked(&self.guests);
-        let doors = guests.iter().filter(|(_, door)| door.is_of(screen));
-        // The newest is the one that lives.
-        let door = doors.max_by_key(|(number, _)| **number);
-        door.is_some_and(|(_, door)| door.mailbox.try_send(word).is_ok())
-    }
-
-    /// Passes on to pages what a screen has said.
-    pub fn tell_pages(&self, frame: &Frame) {
-        for door in locked(&self.guests).values() {
-            if matches!(door.guest, Guest::Page(_)) {
-                let _ = door.mailbox.try_send(Word::Tell(frame.clone()));
-            }
-        }
-    }
-
-    /// Whether pages are here.
-    pub fn has_pages(&self) -> bool {
-        let guests = locked(&self.guests);
-        guests
-            .values()
-            .any(|door| matches!(door.guest, Guest::Page(_)))
-    }
-
-    /// What every screen has said last.
+    /// What every screen has said last; also one that is removed already, whose box was heard of as it left.
     pub fn live(&self) -> HashMap<String, Live> {
         locked(&self.live).clone()
     }
 
-    /// Notes what a screen has said.
-    pub fn note(&self, screen: &str, live: Live) {
+    /// What every screen of the document has said last.
+    pub fn reports(&self) -> Vec<(String, Live)> {
+        let live = self.live().into_iter();
+        self.with_history(|history| {
+            let screens = &history.document()["screens"];
+            let live = live.filter(|(screen, _)| screens.get(screen).is_some());
+            live.collect()
+        })
+    }
+
+    /// Notes what a screen has said; before pages are told, so that one that loses that finds it here.
+    pub fn note(&self, screen: &str, live: &Live) {
+        let mut live = live.clone();
         let mut all = locked(&self.live);
-        let state = live
-            .state
-            .or_else(|| all.get(screen).and_then(|before| before.state.clone()));
-        all.insert(screen.to_owned(), Live { state, ..live });
+        if live.state.is_none() {
+            live.state = all.get(screen).and_then(|before| before.state.clone());
+        }
+        all.insert(screen.to_owned(), live);
     }
 
     /// Reads what other servers have heard of the screens that are not here.
@@ -612,11 +447,10 @@ impl Hall {
         if !news || self.is_here(&row.screen) {
             return;
         }
-        let report = report_json(&row.screen, live.online, live.seen, live.state.as_ref());
-        if let Ok(message) = serde_json::from_value::<Message>(report) {
-            self.tell_pages(&Frame::from(&message));
+        self.note(&row.screen, &live);
+        if let Some(report) = report_frame(&row.screen, &live) {
+            self.guests.tell_pages(&report);
         }
-        self.note(&row.screen, live);
     }
 
     /// Sends a command to a screen's box; answers the way on which its answer comes, or nothing where no server has
@@ -633,7 +467,7 @@ impl Hall {
             command: command.clone(),
         };
         locked(&self.waiting).insert(id.as_str().to_owned(), answer);
-        if self.tell_box(screen, Word::Command(frame)) {
+        if self.guests.tell_box(screen, frame) {
             return Ok(Some((id, answered)));
         }
         if !locked(&self.live)
@@ -679,7 +513,7 @@ impl Hall {
                 for row in rows {
                     if let Ok(command) = serde_json::from_value(row.body) {
                         let id = CommandId::new(row.id);
-                        self.tell_box(screen, Word::Command(CommandFrame { id, command }));
+                        self.guests.tell_box(screen, CommandFrame { id, command });
                     }
                 }
             }

@@ -65,14 +65,14 @@ impl Halls {
     /// A house is gone: everybody leaves.
     pub async fn close(&self, house: &str) {
         if let Some(hall) = self.halls.lock().await.remove(house) {
-            hall.close();
+            hall.guests().close();
         }
     }
 
     /// Whether pages and programs may still be where they are is looked at again.
     pub async fn doubt_pages(&self) {
         for hall in self.all().await {
-            hall.doubt_pages();
+            hall.guests().doubt_pages();
         }
     }
 
@@ -89,7 +89,7 @@ impl Halls {
     /// How many boxes and pages are connected to this process.
     pub async fn guests(&self) -> (usize, usize) {
         let halls = self.halls.lock().await;
-        let counts = halls.values().map(|hall| hall.guests());
+        let counts = halls.values().map(|hall| hall.guests().count());
         counts.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
     }
 
@@ -100,7 +100,7 @@ impl Halls {
             if hall.is_stale() {
                 self.refresh(&hall).await;
             }
-            if hall.has_pages() {
+            if hall.guests().has_pages() {
                 hall.look_around().await?;
             }
         }
@@ -137,7 +137,7 @@ impl Halls {
             }
             News::Revoked { screen } => {
                 for hall in self.all().await {
-                    hall.oust(&screen);
+                    hall.guests().oust(&screen);
                 }
             }
             News::Answered { id, error } => {
@@ -151,7 +151,7 @@ impl Halls {
                 metrics::counter!("musebox_house_news_lost_total").increment(1);
                 for hall in self.all().await {
                     self.refresh(&hall).await;
-                    hall.doubt_all();
+                    hall.guests().doubt_all();
                 }
             }
         }

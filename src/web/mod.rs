@@ -9,6 +9,7 @@ pub mod clock;
 pub mod dates;
 pub mod enrolments;
 pub mod environment;
+pub mod guests;
 pub mod hall;
 pub mod halls;
 pub mod health;

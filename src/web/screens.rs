@@ -14,12 +14,16 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     db::Role,
-    domain::{house::Kind, ids::ScreenName, protocol::sync::HouseCommand},
+    domain::{
+        house::Kind,
+        ids::ScreenName,
+        protocol::sync::{Frame, HouseCommand, Message},
+    },
     web::{
         Server,
         caller::Caller,
         clock,
-        hall::Hall,
+        hall::{Hall, Live},
         json::{Json, Path, Query},
         problem::{Class, Problem},
         secrets,
@@ -85,14 +89,7 @@ pub async fn reports(
     caller.may(&server, &house, Role::Viewer).await?;
     let hall = server.halls.must(&house).await?;
     hall.look_around().await?;
-    let live = hall.live().into_iter();
-    // A screen that was removed may have been heard of once more, as its box left.
-    let live = hall.with_history(|history| {
-        let screens = &history.document()["screens"];
-        let live = live.filter(|(screen, _)| screens.get(screen).is_some());
-        live.collect::<Vec<_>>()
-    });
-    let reports = live.into_iter().map(|(screen, live)| {
+    let reports = hall.reports().into_iter().map(|(screen, live)| {
         let report = Report {
             online: live.online,
             seen: clock::written(live.seen),
@@ -344,14 +341,15 @@ pub async fn send_picture(
 }
 
 /// How a screen's report goes to pages.
-pub fn report_json(screen: &str, online: bool, seen: i64, state: Option<&Value>) -> Value {
+pub fn report_frame(screen: &str, live: &Live) -> Option<Frame> {
     let mut report = json!({
-        "type": "reported", "screen": screen, "online": online, "seen": clock::written(seen),
+        "type": "reported", "screen": screen, "online": live.online, "seen": clock::written(live.seen),
     });
-    if let Some(state) = state {
+    if let Some(state) = &live.state {
         report["state"] = state.clone();
     }
-    report
+    let message = serde_json::from_value::<Message>(report).ok()?;
+    Some(Frame::from(&message))
 }
 
 #[cfg(test)]
