@@ -13,7 +13,10 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tokio::sync::{oneshot, watch};
+use tokio::{
+    sync::{oneshot, watch},
+    time::{Instant, timeout_at},
+};
 
 use crate::{
     db::{Change, ChangeRow, CommandRow, Enrolment, ReportRow, Store, StoreError, Stored, Write},
@@ -35,6 +38,8 @@ use crate::{
 
 /// How often an edit is made anew because somebody else was faster.
 const TRIES: u32 = 16;
+/// How old a command may be that another server has left: whoever sent it waits no longer.
+const COMMAND_MS: i64 = 10_000;
 
 /// One house.
 pub struct Hall {
@@ -59,6 +64,27 @@ pub struct Live {
     pub seen: i64,
     /// Whether it is connected.
     pub online: bool,
+}
+
+/// The way on which a box's answer to a command comes; nobody waits for it any more once this is dropped.
+pub struct Answer<'a> {
+    hall: &'a Hall,
+    id: CommandId,
+    said: oneshot::Receiver<Option<String>>,
+}
+
+impl Answer<'_> {
+    /// Waits for the answer, why the command was refused if it was; nothing where none comes in time.
+    pub async fn until(mut self, end: Instant) -> Option<Result<(), String>> {
+        let said = timeout_at(end, &mut self.said).await.ok()?.ok()?;
+        Some(said.map_or(Ok(()), Err))
+    }
+}
+
+impl Drop for Answer<'_> {
+    fn drop(&mut self) {
+        locked(&self.hall.waiting).remove(self.id.as_str());
+    }
 }
 
 fn locked<T>(lock: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -453,28 +479,32 @@ impl Hall {
         }
     }
 
-    /// Sends a command to a screen's box; answers the way on which its answer comes, or nothing where no server has
-    /// the box, as far as was [looked](Self::look_around).
+    /// Sends a command to a screen's box; nothing where no server has the box, as far as was
+    /// [looked](Self::look_around).
     pub async fn command(
         &self,
         screen: &str,
         command: HouseCommand,
-    ) -> Result<Option<(CommandId, oneshot::Receiver<Option<String>>)>, Problem> {
+    ) -> Result<Option<Answer<'_>>, Problem> {
         let id = CommandId::new(secrets::id());
-        let (answer, answered) = oneshot::channel();
+        let (sender, said) = oneshot::channel();
+        locked(&self.waiting).insert(id.as_str().to_owned(), sender);
+        let answer = Answer {
+            hall: self,
+            id: id.clone(),
+            said,
+        };
         let frame = CommandFrame {
             id: id.clone(),
             command: command.clone(),
         };
-        locked(&self.waiting).insert(id.as_str().to_owned(), answer);
         if self.guests.tell_box(screen, frame) {
-            return Ok(Some((id, answered)));
+            return Ok(Some(answer));
         }
         if !locked(&self.live)
             .get(screen)
             .is_some_and(|live| live.online)
         {
-            locked(&self.waiting).remove(id.as_str());
             return Ok(None);
         }
         // Another server that shares the database has it.
@@ -488,18 +518,13 @@ impl Hall {
             made: clock::now_ms(),
         };
         self.store.add_command(&row).await?;
-        Ok(Some((id, answered)))
+        Ok(Some(answer))
     }
 
     /// A box has answered a command; whether somebody here waited for that.
     pub fn answered(&self, id: &str, error: Option<String>) -> bool {
         let waiting = locked(&self.waiting).remove(id);
-        waiting.is_some_and(|answer| answer.send(error).is_ok())
-    }
-
-    /// Nobody waits for an answer any more.
-    pub fn forget(&self, id: &CommandId) {
-        locked(&self.waiting).remove(id.as_str());
+        waiting.is_some_and(|said| said.send(error).is_ok())
     }
 
     /// Takes the commands that another server has left for a box that is here.
@@ -507,7 +532,7 @@ impl Hall {
         if !self.is_here(screen) {
             return;
         }
-        let since = clock::now_ms() - 10_000;
+        let since = clock::now_ms() - COMMAND_MS;
         match self.store.take_commands(screen, since).await {
             Ok(rows) => {
                 for row in rows {
@@ -569,5 +594,43 @@ impl From<EditError> for Problem {
             EditError::Invalid { key, message } => Problem::new(Class::Invalid, message).at(key),
             EditError::InUse { .. } => Problem::new(Class::Conflict, detail),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        db,
+        web::{halls::Halls, sign_in::new_house},
+    };
+
+    #[tokio::test]
+    async fn whoever_stops_waiting_for_an_answer_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = format!("sqlite:{}", folder.path().join("house.db").display());
+        let store = db::open(&database).await.expect("a database");
+        let house = new_house("Gallery", None).expect("a house");
+        store.create_house(&house).await.expect("made");
+        let hall = Halls::new(store).must(&house.id).await.expect("a hall");
+        let waiting = || locked(&hall.waiting).len();
+
+        let nobody = hall.command("s1", HouseCommand::Next).await;
+        assert!(nobody.expect("looked").is_none());
+        assert_eq!(waiting(), 0);
+
+        let _place = hall.enter(Guest::Box("s1".to_owned()));
+        let answer = hall.command("s1", HouseCommand::Next).await;
+        let answer = answer.expect("sent").expect("the box is here");
+        let id = answer.id.clone();
+        drop(answer);
+        assert_eq!(waiting(), 0);
+        assert!(!hall.answered(id.as_str(), None));
+
+        let answer = hall.command("s1", HouseCommand::Next).await;
+        let answer = answer.expect("sent").expect("the box is here");
+        assert!(hall.answered(answer.id.as_str(), Some("no".to_owned())));
+        let long = Instant::now() + std::time::Duration::from_secs(60);
+        assert_eq!(answer.until(long).await, Some(Err("no".to_owned())));
     }
 }

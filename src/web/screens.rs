@@ -10,6 +10,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
@@ -196,19 +197,16 @@ async fn carry(
     }
     for screen in screens {
         match hall.command(&screen, command.clone()).await? {
-            Some((id, answer)) => sent.push((screen, id, answer)),
+            Some(answer) => sent.push((screen, answer)),
             None => done.offline.push(screen),
         }
     }
-    let until = tokio::time::Instant::now() + ANSWER;
-    for (screen, id, answer) in sent {
-        match tokio::time::timeout_at(until, answer).await {
-            Ok(Ok(None)) => {}
-            Ok(Ok(Some(why))) => drop(done.refused.insert(screen.clone(), why)),
-            Ok(Err(_)) | Err(_) => {
-                hall.forget(&id);
-                done.waiting.push(screen.clone());
-            }
+    let end = Instant::now() + ANSWER;
+    for (screen, answer) in sent {
+        match answer.until(end).await {
+            Some(Ok(())) => {}
+            Some(Err(why)) => drop(done.refused.insert(screen.clone(), why)),
+            None => done.waiting.push(screen.clone()),
         }
         done.screens.push(screen);
     }
@@ -280,10 +278,9 @@ pub async fn picture(
             hall.look_around().await?;
         }
         let command = HouseCommand::Screenshot { output };
-        if still && let Some((id, answer)) = hall.command(&screen, command).await? {
+        if still && let Some(answer) = hall.command(&screen, command).await? {
             // The box sends the picture before it answers.
-            let _ = tokio::time::timeout(PICTURE, answer).await;
-            hall.forget(&id);
+            answer.until(Instant::now() + PICTURE).await;
         }
     }
     let taken = server.files.modified_ms(&name).await?;
