@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::{
+    blob::BlobError,
     db::{Role, StoreError},
     domain::house::edit::Kind,
     web::{
@@ -159,15 +160,31 @@ pub async fn remove_house(
     caller: Caller,
 ) -> Result<StatusCode, Problem> {
     caller.may(&server, &house, Role::Owner).await?;
+    let hall = server.halls.must(&house).await?;
     let media = server.store.media_of(&house).await?;
+    let uploads = server.store.uploads_before(i64::MAX).await?.into_iter();
+    let uploads = uploads.filter(|upload| upload.house == house);
     server.store.delete_house(&house).await?;
     server.halls.close(&house).await;
+    // The database is done with them; what fails now is tried no more.
     for medium in media {
-        if let Err(err) = server.files.remove(&medium.name).await {
-            log::warn!(err = err.to_string().as_str(); "a medium of a house that is gone stays on the disk");
-        }
+        left(server.files.remove(&medium.name).await);
+    }
+    for upload in uploads {
+        left(server.files.give_up(&upload.id).await);
+    }
+    for screen in hall.resources(Kind::Screen) {
+        let id = screen["id"].as_str().unwrap_or_default();
+        left(screens::remove_pictures(&server, id, &screen).await);
     }
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Says what a house that is gone leaves on the disk.
+fn left(removed: Result<(), BlobError>) {
+    if let Err(err) = removed {
+        log::warn!(err = err.to_string().as_str(); "a file of a house that is gone stays on the disk");
+    }
 }
 
 /// `GET /api/v1/houses/{house}/environment`: the whole document.

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
+    blob::BlobError,
     db::Role,
     domain::{
         house::Kind,
@@ -226,7 +227,7 @@ fn picture_name(screen: &str, output: Option<&ScreenName>) -> String {
 }
 
 /// Removes what a screen that is gone has shown last.
-pub async fn remove_pictures(server: &Server, id: &str, screen: &Value) -> Result<(), Problem> {
+pub async fn remove_pictures(server: &Server, id: &str, screen: &Value) -> Result<(), BlobError> {
     let outputs = screen["outputs"].as_array().into_iter().flatten();
     let outputs = outputs.filter_map(|output| Some(ScreenName::new(output.as_str()?)));
     for output in std::iter::once(None).chain(outputs.map(Some)) {

@@ -3,7 +3,10 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{Asker, House};
+use crate::{
+    media::upload,
+    support::{Asker, House, PaperBox},
+};
 
 #[tokio::test]
 async fn the_toggle_needs_the_revision_it_changes_and_tells_everybody() {
@@ -150,4 +153,43 @@ async fn whoever_was_away_gets_patches_and_a_restart_loses_nothing() {
     let ada = Asker::person(&again, "ada@example.org", "a long password").await;
     let now = ada.get(&path).await.is(200);
     assert_eq!(now["volume"], 0.3);
+}
+
+#[tokio::test]
+async fn a_house_that_is_removed_leaves_no_file_behind() {
+    let house = House::start();
+    let ada = Asker::first_operator(&house).await;
+    let id = ada.only_house().await;
+    let path = format!("/houses/{id}");
+    let foyer = PaperBox::enrol(&house, &ada, &id, 9).await;
+    let picture = format!("/screens/{}/picture", foyer.screen);
+    let body = Some(("image/jpeg", b"\xff\xd8\xff a picture".to_vec()));
+    let foyer = foyer.asker(&house).await;
+    let sent = foyer.raw(Method::PUT, &picture, body, &[]).await;
+    sent.is(204);
+    upload(&ada, &format!("{path}/uploads"), "a.png", b"abc").await;
+    let begun = ada
+        .post(
+            &format!("{path}/uploads"),
+            json!({"name": "b.png", "size": 9}),
+        )
+        .await
+        .is(201);
+    let half = format!("{path}/uploads/{}", begun["id"].as_str().expect("an id"));
+    let piece = Some(("application/offset+octet-stream", b"abc".to_vec()));
+    let offset = [("upload-offset", "0")];
+    let sent = ada.raw(Method::PATCH, &half, piece, &offset).await;
+    sent.is(204);
+
+    let files = || {
+        let folders = [house.data.join("media"), house.data.join("media/partial")];
+        let entries = folders
+            .into_iter()
+            .flat_map(|folder| std::fs::read_dir(folder).expect("a folder"));
+        let paths = entries.map(|entry| entry.expect("an entry").path());
+        paths.filter(|path| path.is_file()).collect::<Vec<_>>()
+    };
+    assert_eq!(files().len(), 3, "{:?}", files());
+    ada.delete(&path).await.is(204);
+    assert_eq!(files(), Vec::<std::path::PathBuf>::new());
 }
