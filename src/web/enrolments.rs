@@ -14,7 +14,10 @@ use utoipa::ToSchema;
 
 use crate::{
     db::{Challenge, DeviceToken, Enrolment, EnrolmentStatus, Role, StoreError},
-    domain::house::enrol::{self, Pairing, PairingCode},
+    domain::house::{
+        MAX_NAME, MAX_OUTPUTS,
+        enrol::{self, Pairing, PairingCode},
+    },
     web::{
         Server,
         address::Address,
@@ -32,9 +35,6 @@ pub const CODE_SECONDS: i64 = 600;
 const TOKEN_SECONDS: i64 = 900;
 /// How long a challenge is good.
 const CHALLENGE_MS: i64 = 60_000;
-/// The longest name and the most outputs of a box.
-const LONGEST_NAME: usize = 256;
-const MOST_OUTPUTS: usize = 16;
 
 /// A box asks to come in.
 #[derive(Deserialize, ToSchema)]
@@ -175,6 +175,13 @@ fn checked_rate(server: &Server, address: &str) -> Result<(), Problem> {
     }
 }
 
+/// What a box calls something, as far as a house takes it for a name.
+fn possible(name: &str) -> String {
+    let name = name.chars().filter(|c| !c.is_control());
+    let name: String = name.take(MAX_NAME).collect();
+    name.trim().to_owned()
+}
+
 /// `POST /api/v1/enrol`
 #[utoipa::path(post, path = "/enrol", security(()), tag = "enrolment", request_body = Ask, responses((status = 201, body = Asked)))]
 pub async fn ask(
@@ -197,20 +204,20 @@ pub async fn ask(
             "the box saw another certificate than this server has: somebody may stand between them";
         return Err(Problem::new(Class::Conflict, detail).at("spki"));
     }
-    let short = |text: &str| text.chars().take(LONGEST_NAME).collect::<String>();
     let (secret, now) = (secrets::secret(), clock::now_ms());
     let mut enrolment = Enrolment {
         id: secrets::id(),
         code: String::new(),
         secret_hash: secrets::hash(&secret),
         device_key: secrets::hex(&key),
-        name: short(&ask.name),
-        version: short(&ask.version),
+        name: possible(&ask.name),
+        version: possible(&ask.version),
         outputs: ask
             .outputs
             .iter()
-            .take(MOST_OUTPUTS)
-            .map(|name| short(name))
+            .map(|name| possible(name))
+            .filter(|name| !name.is_empty())
+            .take(MAX_OUTPUTS)
             .collect(),
         commit: secrets::hex(&commit),
         box_nonce: None,
@@ -470,4 +477,16 @@ fn revoked() -> Problem {
         Class::Revoked,
         "this box is not enrolled here, or its enrolment was taken back: pair it again",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_box_calls_something_is_made_a_name_that_a_house_takes() {
+        assert_eq!(possible(" Foyer\n\u{7}2 "), "Foyer2");
+        assert_eq!(possible("\t "), "");
+        assert_eq!(possible(&"ä".repeat(256)), "ä".repeat(MAX_NAME));
+    }
 }

@@ -334,3 +334,37 @@ async fn what_a_box_shows_without_a_clock_stays_in_the_play_log() {
     let at: jiff::Timestamp = at.parse().expect("a moment");
     assert!(at.as_millisecond() >= begun.as_millisecond(), "{at}");
 }
+
+#[tokio::test]
+async fn a_box_is_let_in_whatever_it_calls_itself() {
+    use sha2::{Digest, Sha256};
+    let house = House::start();
+    let ada = Asker::first_operator(&house).await;
+    let path = format!("/houses/{}", ada.only_house().await);
+    let nobody = Asker::nobody(&house);
+    for (seed, name, is) in [
+        (11, "x".repeat(256), "x".repeat(200)),
+        (12, "The\nfoyer\u{7}".to_owned(), "Thefoyer".to_owned()),
+        (13, "\t".to_owned(), "A screen".to_owned()),
+    ] {
+        let key = ed25519_dalek::SigningKey::from_bytes(&[seed; 32]);
+        let nonce = [seed; 32];
+        let asked = nobody
+            .post("/enrol", json!({
+                "device_key": crate::support::hex(key.verifying_key().as_bytes()), "name": name,
+                "outputs": ["", "HDMI\u{1b}1"], "commit": crate::support::hex(&Sha256::digest(nonce)),
+            }))
+            .await
+            .is(201);
+        let one = asked["id"].as_str().expect("an id");
+        let reveal = json!({"secret": asked["secret"], "box_nonce": crate::support::hex(&nonce)});
+        let revealed = nobody.post(&format!("/enrol/{one}/reveal"), reveal).await;
+        revealed.is(200);
+        let approve = format!("{path}/enrolments/{one}/approve");
+        let approved = ada.post(&approve, json!({})).await.is(200);
+        let screen = approved["screen"].as_str().expect("a screen");
+        let screen = ada.get(&format!("{path}/screens/{screen}")).await.is(200);
+        assert_eq!(screen["name"], is.as_str());
+        assert_eq!(screen["outputs"], json!(["HDMI1"]));
+    }
+}

@@ -27,7 +27,7 @@ const MAX_SRC: usize = 4096;
 /// The most windows of one list.
 const MAX_WINDOWS: usize = 100;
 /// The most outputs of a box.
-const MAX_OUTPUTS: usize = 16;
+pub const MAX_OUTPUTS: usize = 16;
 /// The longest duration: a hundred years, in milliseconds, as in a playlist file.
 const MAX_DURATION_MS: u64 = 3_155_760_000_000;
 

@@ -15,7 +15,7 @@ pub mod orders;
 pub mod reading;
 pub mod times;
 
-pub use checks::{MAX_DOCUMENT_BYTES, MAX_NAME};
+pub use checks::{MAX_DOCUMENT_BYTES, MAX_NAME, MAX_OUTPUTS};
 pub use edit::{Edit, EditError, Editor, Kind, Write};
 pub use environment::{
     Environment, EnvironmentError, Format, Group, House, HouseItem, HouseMontage, HousePlaylist,
