@@ -6,6 +6,8 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
+use crate::house::folder::data_folder;
+
 /// Where the server listens if nothing is said.
 const DEFAULT_LISTEN: &str = "127.0.0.1:8470";
 
@@ -233,21 +235,6 @@ impl Place {
     pub fn database(&self) -> String {
         database_url(self.database.clone(), &self.folder())
     }
-}
-
-/// The data folder: what is said, else the usual one.
-pub fn data_folder(said: Option<PathBuf>) -> PathBuf {
-    said.unwrap_or_else(|| {
-        let home = std::env::var_os("XDG_STATE_HOME")
-            .map(PathBuf::from)
-            .or_else(|| {
-                std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"))
-            });
-        match (nix::unistd::geteuid().is_root(), home) {
-            (false, Some(home)) => home.join("musebox-house"),
-            (true, _) | (false, None) => PathBuf::from("/var/lib/musebox-house"),
-        }
-    })
 }
 
 /// The database: what is said, else a file in the data folder.

@@ -8,6 +8,7 @@ use crate::{
     db::{self, SetupLink, StoreError},
     house::{
         args::{Place, Role, Task, TokenTask},
+        folder::make_private,
         whereabouts,
     },
     web::{clock, members::new_token, secrets, sign_in::checked_password},
@@ -111,8 +112,7 @@ async fn token(task: TokenTask) -> anyhow::Result<()> {
 }
 
 async fn open(place: &Place) -> anyhow::Result<std::sync::Arc<dyn db::Store>> {
-    let folder = place.folder();
-    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    make_private(&place.folder())?;
     db::open(&place.database())
         .await
         .context("opening the database")

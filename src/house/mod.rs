@@ -4,6 +4,7 @@ mod alerts;
 mod announce;
 pub mod args;
 mod desk;
+mod folder;
 mod post;
 mod serve;
 mod tls;

@@ -2,7 +2,7 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -21,8 +21,9 @@ use crate::{
     house::{
         alerts::{self, Lookout},
         announce::Announcement,
-        args::{Serve, data_folder, database_url},
+        args::{Serve, database_url},
         desk,
+        folder::{data_folder, make_private},
         post::Post,
         tls::{self, Tls},
         webhook::Reach,
@@ -309,18 +310,4 @@ fn names(address: SocketAddr) -> Vec<String> {
         names.push(address.ip().to_string());
     }
     names
-}
-
-/// Makes the data folder, for nobody else's eyes.
-fn make_private(folder: &Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-    if folder.is_dir() {
-        return Ok(());
-    }
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .and_then(|()| std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)))
-        .with_context(|| format!("making the folder {}", folder.display()))
 }

@@ -3,7 +3,7 @@
 //! A certificate of our own is trusted by nobody but the boxes, which pin its public key at enrolment; a browser warns.
 //! Whoever wants no warning gives files, or puts a proxy in front.
 
-use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, anyhow};
 use axum_server::tls_rustls::RustlsConfig;
@@ -13,6 +13,8 @@ use rustls::{
     server::ParsedCertificate,
 };
 use sha2::{Digest, Sha256};
+
+use super::folder::write_private;
 
 /// How long a certificate of our own is valid: until long after the machine is scrap, since boxes pin its key and have
 /// no good clock when they start.
@@ -70,17 +72,4 @@ fn make(cert: &Path, key: &Path, names: Vec<String>) -> anyhow::Result<()> {
     let made = params.self_signed(&pair)?;
     write_private(key, &pair.serialize_pem())?;
     write_private(cert, &made.pem())
-}
-
-/// Writes a file that only its owner may read; a file that was there is replaced in one step.
-pub fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    let fresh = path.with_extension("new");
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options
-        .open(&fresh)
-        .with_context(|| format!("writing {}", fresh.display()))?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&fresh, path).with_context(|| format!("writing {}", path.display()))
 }

@@ -8,7 +8,7 @@ use std::{
 
 use nix::{ifaddrs::getifaddrs, net::if_::InterfaceFlags};
 
-use super::tls::write_private;
+use super::folder::write_private;
 
 /// Where the data folder keeps the address that was served last.
 const FILE: &str = "url";

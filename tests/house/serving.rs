@@ -470,3 +470,17 @@ async fn a_connection_that_asks_for_nothing_is_ended_and_a_socket_is_not() {
     page.say(json!(["no", "message"])).await;
     assert_eq!(page.hear_a("error").await["code"], "bad_message");
 }
+
+#[test]
+fn the_data_folder_is_its_owner_s_alone_whatever_made_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    for words in [&["setup-link"][..], &["token", "create"]] {
+        let path = folder.path().join(words[0]).join("data");
+        let output = program().args(words).arg("--data").arg(&path).output();
+        let output = output.expect("musebox-house");
+        assert!(output.status.success(), "{output:?}");
+        let mode = std::fs::metadata(&path).expect("made").permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{words:?}");
+    }
+}
