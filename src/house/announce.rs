@@ -3,7 +3,7 @@
 use anyhow::Context;
 use mdns_sd::{ServiceDaemon, ServiceInfo};
 
-use super::whereabouts::local_name;
+use super::whereabouts::{host_name, local_name};
 
 /// What boxes look for.
 pub const SERVICE: &str = "_musebox-house._tcp.local.";
@@ -17,7 +17,7 @@ pub struct Announcement {
 impl Announcement {
     /// Announces a server that is reached at this URL and listens on this port.
     pub fn start(port: u16, url: &str) -> anyhow::Result<Self> {
-        let local = local_name();
+        let local = local_name(host_name().as_deref());
         let host = local.trim_end_matches(".local");
         let properties = [("url", url), ("proto", "1")];
         let info = ServiceInfo::new(

@@ -115,7 +115,10 @@ impl Plan {
         let tls = match &self.security {
             Security::Loopback | Security::Proxy => None,
             Security::Files(cert, key) => Some(tls::read(cert, key)?),
-            Security::Own => Some(tls::own(&self.folder, names(self.address))?),
+            Security::Own => Some(tls::own(
+                &self.folder,
+                names(self.address, whereabouts::host_name()),
+            )?),
         };
         let listener = TcpListener::bind(self.address)
             .with_context(|| format!("listening on {}", self.address))?;
@@ -297,17 +300,31 @@ async fn prune(server: &Server) -> Result<(), db::StoreError> {
     Ok(())
 }
 
-/// The names that a certificate of our own is for.
-fn names(address: SocketAddr) -> Vec<String> {
-    let host = nix::unistd::gethostname().ok();
-    let host = host.and_then(|name| name.into_string().ok());
+/// The names that a certificate of our own is for, on a machine of this name.
+fn names(address: SocketAddr, host: Option<String>) -> Vec<String> {
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    if let Some(host) = host {
-        names.push(format!("{host}.local"));
-        names.push(host);
-    }
+    names.push(whereabouts::local_name(host.as_deref()));
+    names.extend(host);
     if !address.ip().is_unspecified() && !address.ip().is_loopback() {
         names.push(address.ip().to_string());
     }
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_for_the_name_that_is_announced_and_for_the_machine_s_own() {
+        let everywhere = "0.0.0.0:8470".parse().expect("an address");
+        let of = |host: &str| names(everywhere, Some(host.to_owned()));
+        let first = ["localhost", "127.0.0.1", "pi.local"];
+        assert_eq!(of("pi"), [&first[..], &["pi"]].concat());
+        let whole = "pi.example.org";
+        assert_eq!(of(whole), [&first[..], &[whole]].concat());
+        let one = "192.0.2.7:8470".parse().expect("an address");
+        let none = ["localhost", "127.0.0.1", "musebox-house.local", "192.0.2.7"];
+        assert_eq!(names(one, None), none);
+    }
 }

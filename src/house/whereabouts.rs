@@ -25,7 +25,8 @@ pub struct Whereabouts {
 impl Whereabouts {
     /// The addresses of a server that listens there, on this machine.
     pub fn of(address: SocketAddr, public: Option<&str>, secure: bool) -> Self {
-        Self::on(address, public, secure, &local_name(), first_number)
+        let name = local_name(host_name().as_deref());
+        Self::on(address, public, secure, &name, first_number)
     }
 
     fn on(
@@ -57,11 +58,15 @@ impl Whereabouts {
     }
 }
 
-/// The machine's name in the local network (RFC 6762).
-pub fn local_name() -> String {
-    let host = nix::unistd::gethostname().ok();
-    let host = host.and_then(|name| name.into_string().ok());
-    let host = host.as_deref().and_then(|name| name.split('.').next());
+/// What the machine is called, if it is called something.
+pub fn host_name() -> Option<String> {
+    let host = nix::unistd::gethostname().ok()?.into_string().ok()?;
+    Some(host).filter(|host| !host.is_empty())
+}
+
+/// The name in the local network (RFC 6762) of a machine that is called so.
+pub fn local_name(host: Option<&str>) -> String {
+    let host = host.and_then(|name| name.split('.').next());
     let host = host.filter(|name| !name.is_empty());
     format!("{}.local", host.unwrap_or("musebox-house"))
 }
