@@ -56,6 +56,7 @@ pub struct Plan {
     database: String,
     media: PathBuf,
     security: Security,
+    post: Post,
 }
 
 /// How what goes over the network is protected.
@@ -95,6 +96,7 @@ impl Plan {
                 None => PathBuf::from(url),
             },
         };
+        let post = post(&settings).context("the settings for alerts")?;
         Ok(Self {
             settings,
             address,
@@ -102,6 +104,7 @@ impl Plan {
             database,
             media,
             security,
+            post,
         })
     }
 
@@ -136,11 +139,10 @@ impl Plan {
         })
         .await
         .context("starting")?;
-        let post = self.post().context("the settings for alerts")?;
         self.greet(&server, &place).await?;
         let announcement = self.announce(address, tls.is_some());
         log::info!("listening on {address}");
-        let upkeep = tokio::spawn(upkeep(server.clone(), Lookout::new(post)));
+        let upkeep = tokio::spawn(upkeep(server.clone(), Lookout::new(self.post.clone())));
         let _ = sd_notify::notify(&[NotifyState::Ready]);
         let served = serve(server.clone(), listener, tls).await;
         server.talks.close();
@@ -152,15 +154,6 @@ impl Plan {
         server.ledger.flush().await;
         server.store.close().await;
         served
-    }
-
-    fn post(&self) -> anyhow::Result<Post> {
-        let reach = match self.settings.allow_private_webhooks {
-            true => Reach::Anywhere,
-            false => Reach::Public,
-        };
-        let (smtp, from) = (&self.settings.smtp, &self.settings.mail_from);
-        Post::new(smtp.as_deref(), from.as_deref(), reach)
     }
 
     /// Tells the operator where the house is, and where to begin.
@@ -204,6 +197,16 @@ impl Plan {
             })
             .ok()
     }
+}
+
+/// The way by which alerts go out.
+fn post(settings: &Serve) -> anyhow::Result<Post> {
+    let reach = match settings.allow_private_webhooks {
+        true => Reach::Anywhere,
+        false => Reach::Public,
+    };
+    let (smtp, from) = (settings.smtp.as_deref(), settings.mail_from.as_deref());
+    Post::new(smtp, from, reach)
 }
 
 /// Serves until a signal, then says goodbye to every connection.
@@ -326,5 +329,18 @@ mod tests {
         let one = "192.0.2.7:8470".parse().expect("an address");
         let none = ["localhost", "127.0.0.1", "musebox-house.local", "192.0.2.7"];
         assert_eq!(names(one, None), none);
+    }
+
+    #[test]
+    fn a_mail_server_that_is_none_is_a_fault_of_the_settings() {
+        for (smtp, from) in [("mail.example", None), ("smtp://mail.example", Some("me"))] {
+            let settings = Serve {
+                smtp: Some(smtp.to_owned()),
+                mail_from: from.map(str::to_owned),
+                ..Serve::default()
+            };
+            let fault = Plan::of(settings).err().expect("a fault");
+            assert!(fault.to_string().contains("alerts"), "{fault:#}");
+        }
     }
 }

@@ -484,3 +484,10 @@ fn the_data_folder_is_its_owner_s_alone_whatever_made_it() {
         assert_eq!(mode & 0o777, 0o700, "{words:?}");
     }
 }
+
+#[tokio::test]
+async fn a_mail_server_that_is_none_is_a_bad_setting() {
+    let (status, said) = refused(&["--smtp", "mail.example"]).await;
+    assert_eq!(status, 2, "{said}");
+    assert!(said.contains("the settings for alerts"), "{said}");
+}
