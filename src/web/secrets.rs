@@ -11,6 +11,8 @@ use sha2::{Digest, Sha256};
 
 /// The shortest password that is taken, in characters.
 pub const SHORTEST_PASSWORD: usize = 10;
+/// The longest one.
+pub const LONGEST_PASSWORD: usize = 1024;
 
 /// Random bytes from the system.
 pub fn random<const N: usize>() -> [u8; N] {

@@ -331,14 +331,13 @@ pub fn checked_email(text: &str) -> Result<String, Problem> {
     }
 }
 
-/// A password that is long enough.
+/// A password that is long enough, and not too long.
 pub fn checked_password(password: &str) -> Result<(), Problem> {
-    let length = password.chars().count();
-    match (secrets::SHORTEST_PASSWORD..=1024).contains(&length) {
+    let (least, most) = (secrets::SHORTEST_PASSWORD, secrets::LONGEST_PASSWORD);
+    match (least..=most).contains(&password.chars().count()) {
         true => Ok(()),
         false => {
-            let least = secrets::SHORTEST_PASSWORD;
-            let detail = format!("the password must have at least {least} characters");
+            let detail = format!("the password must have {least} to {most} characters");
             Err(Problem::new(Class::Invalid, detail).at("password"))
         }
     }
@@ -367,6 +366,23 @@ impl From<StoreError> for Problem {
                 metrics::counter!("musebox_house_store_errors_total").increment(1);
                 Problem::internal("the database failed", other)
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_refused_with_both_of_its_bounds() {
+        for good in [10, 1024] {
+            assert_eq!(checked_password(&"ä".repeat(good)), Ok(()));
+        }
+        for bad in [0, 9, 1025] {
+            let refused = checked_password(&"ä".repeat(bad)).expect_err("refused");
+            let said = refused.detail();
+            assert!(said.contains("10 to 1024 characters"), "{bad}: {said}");
         }
     }
 }
