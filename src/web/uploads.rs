@@ -292,7 +292,8 @@ fn bytes(count: i64) -> u64 {
 /// Checks a whole upload, gives it its name, and makes an item of it. The upload ends last, so that whatever cuts this
 /// short, it can be done again; each step is nothing where it was done before.
 async fn finish(server: &Server, upload: &Upload, by: &str) -> Result<Value, Problem> {
-    let (ending, kind, mime) = kind_of(&upload.name).unwrap_or(("bin", "video", "video/mp4"));
+    let (ending, kind, mime) = kind_of(&upload.name)
+        .ok_or_else(|| Problem::internal("an upload of no known kind", &upload.name))?;
     let name = format!("{}.{ending}", upload.id);
     let found = match server
         .files
