@@ -39,7 +39,7 @@ use crate::{
     },
 };
 
-/// How long a peer may take to accept what is sent.
+/// How long a peer may take to accept what is sent, or to send the rest of what is too long.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a peer may take to answer our close.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -181,10 +181,11 @@ impl Talk {
         }
         self.left().await;
         // The peer's own close is read, so that the connection ends well on both sides.
-        let _ = timeout(FAREWELL, async {
-            while let Some(Ok(_)) = socket.next().await {}
-        })
-        .await;
+        let patience = match socket.is_cut() {
+            true => PATIENCE,
+            false => FAREWELL,
+        };
+        let _ = timeout(patience, socket.see_off()).await;
     }
 
     /// Waits for the next thing to happen; nothing where there is nothing to tell the session.

@@ -13,6 +13,7 @@ use axum::{
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncReadExt;
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -97,9 +98,9 @@ impl Upgrade {
             // Whoever left before the answer is nobody's loss.
             if let Ok(upgraded) = upgrade.await {
                 let upgraded = TokioIo::new(upgraded);
-                let socket =
+                let stream =
                     WebSocketStream::from_raw_socket(upgraded, Role::Server, Some(config)).await;
-                talk(Socket(socket)).await;
+                talk(Socket { stream, cut: false }).await;
             }
         });
         let mut answer = Response::new(Body::empty());
@@ -113,12 +114,35 @@ impl Upgrade {
 }
 
 /// An open WebSocket.
-pub struct Socket(WebSocketStream<TokioIo<Upgraded>>);
+pub struct Socket {
+    stream: WebSocketStream<TokioIo<Upgraded>>,
+    /// Whether a message was too long, of which nobody has read the rest.
+    cut: bool,
+}
 
 impl Socket {
     /// The next message; nothing at the end.
     pub async fn next(&mut self) -> Option<Result<Message, tungstenite::Error>> {
-        self.0.next().await
+        let next = self.stream.next().await;
+        if let Some(Err(tungstenite::Error::Capacity(_))) = next {
+            self.cut = true;
+        }
+        next
+    }
+
+    /// Whether a message was too long: nothing comes after it.
+    pub fn is_cut(&self) -> bool {
+        self.cut
+    }
+
+    /// Reads and forgets what still comes, until the peer has closed. What is left unread would reset the connection,
+    /// and the peer might never hear why it ended.
+    pub async fn see_off(&mut self) {
+        while let Some(Ok(_)) = self.next().await {}
+        if self.cut {
+            let mut rest = vec![0; READ_BUFFER];
+            while let Ok(1..) = self.stream.get_mut().read(&mut rest).await {}
+        }
     }
 
     /// Sends a text, in frames that are short.
@@ -137,7 +161,7 @@ impl Socket {
             let (piece, after) = rest.split_at(rest.len().min(LONGEST_FRAME));
             let (piece, last) = (Bytes::copy_from_slice(piece), after.is_empty());
             let frame = Frame::message(piece, OpCode::Data(opcode), last);
-            self.0.send(Message::Frame(frame)).await?;
+            self.stream.send(Message::Frame(frame)).await?;
             if last {
                 return Ok(());
             }
@@ -147,7 +171,7 @@ impl Socket {
 
     /// Sends a ping.
     pub async fn ping(&mut self) -> Result<(), tungstenite::Error> {
-        self.0.send(Message::Ping(Bytes::new())).await
+        self.stream.send(Message::Ping(Bytes::new())).await
     }
 
     /// Begins to close.
@@ -160,6 +184,6 @@ impl Socket {
             code: code.into(),
             reason: reason.into(),
         };
-        self.0.send(Message::Close(Some(frame))).await
+        self.stream.send(Message::Close(Some(frame))).await
     }
 }

@@ -368,3 +368,19 @@ async fn a_box_is_let_in_whatever_it_calls_itself() {
         assert_eq!(screen["outputs"], json!(["HDMI1"]));
     }
 }
+
+#[tokio::test]
+async fn a_frame_that_is_too_long_ends_the_connection_with_words() {
+    const LONGEST: usize = 256 << 10;
+    let house = House::start();
+    let ada = Asker::first_operator(&house).await;
+    let id = ada.only_house().await;
+    let mut page = ada.socket(Some(&id)).await.expect("a socket");
+    page.begin().await;
+    // With its two quotation marks it is as long as may be.
+    page.say(json!("x".repeat(LONGEST - 2))).await;
+    assert_eq!(page.hear_a("error").await["code"], "bad_message");
+    page.say(json!("x".repeat(LONGEST - 1))).await;
+    assert_eq!(page.hear_a("error").await["code"], "too_big");
+    assert_eq!(page.hear().await, json!({"close": 1009}));
+}
