@@ -1,6 +1,7 @@
 //! Boxes: they come in, are told everything, report, are commanded, and are put out.
 
 use serde_json::json;
+use sqlx::{Connection, SqliteConnection};
 
 use crate::support::{Asker, House, PaperBox};
 
@@ -383,4 +384,34 @@ async fn a_frame_that_is_too_long_ends_the_connection_with_words() {
     page.say(json!("x".repeat(LONGEST - 1))).await;
     assert_eq!(page.hear_a("error").await["code"], "too_big");
     assert_eq!(page.hear().await, json!({"close": 1009}));
+}
+
+#[tokio::test]
+async fn a_token_is_good_for_a_quarter_of_an_hour_and_no_longer() {
+    let house = House::start();
+    let ada = Asker::first_operator(&house).await;
+    let id = ada.only_house().await;
+    let foyer = PaperBox::enrol(&house, &ada, &id, 10).await;
+    let begun = jiff::Timestamp::now().as_millisecond();
+    let token = foyer.ask_for_token(&house).await.is(200);
+    let ended = jiff::Timestamp::now().as_millisecond();
+    assert_eq!(token["expires_in"], 900);
+    let asker = Asker::with_token(&house, token["token"].as_str().expect("a token"));
+    let path = format!("/houses/{id}");
+    asker.get(&path).await.is(200);
+
+    let file = format!("sqlite:{}", house.data.join("house.db").display());
+    let database = SqliteConnection::connect(&file).await;
+    let mut database = database.expect("the database");
+    let kept: i64 = sqlx::query_scalar("SELECT expires FROM device_tokens")
+        .fetch_one(&mut database)
+        .await
+        .expect("one token");
+    assert!((begun + 900_000..=ended + 900_000).contains(&kept));
+    // A quarter of an hour goes by.
+    sqlx::query("UPDATE device_tokens SET expires = expires - 900000")
+        .execute(&mut database)
+        .await
+        .expect("changed");
+    asker.get(&path).await.is(401);
 }
