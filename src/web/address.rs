@@ -1,4 +1,4 @@
-//! Where a request comes from, for counting tries.
+//! Where a request comes from: for counting tries, and for what only this machine is told.
 
 use std::{
     convert::Infallible,
@@ -31,6 +31,20 @@ impl FromRequestParts<Server> for Address {
             true => forwarded.map_or(peer, |text| read(&text)),
             false => peer,
         }))
+    }
+}
+
+/// Whether the asker is on this machine, with no proxy in between.
+pub struct IsHere(pub bool);
+
+impl<S: Send + Sync> FromRequestParts<S> for IsHere {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let forwarded = parts.headers.contains_key("x-forwarded-for");
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let here = peer.is_some_and(|peer| peer.0.ip().to_canonical().is_loopback());
+        Ok(Self(here && !forwarded))
     }
 }
 

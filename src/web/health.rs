@@ -11,7 +11,12 @@ use axum::{
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::sync::OnceLock;
 
-use crate::web::{Server, problem::Problem};
+use crate::web::{
+    Server,
+    address::IsHere,
+    caller::Caller,
+    problem::{Class, Problem},
+};
 
 static METRICS: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 
@@ -117,7 +122,15 @@ async fn ready(State(server): State<Server>) -> (StatusCode, &'static str) {
     }
 }
 
-async fn metrics(State(server): State<Server>) -> Result<impl IntoResponse, Problem> {
+/// What is counted, for whoever is on this machine or has a token for all houses that was made on it.
+async fn metrics(
+    State(server): State<Server>,
+    IsHere(here): IsHere,
+    caller: Result<Caller, Problem>,
+) -> Result<impl IntoResponse, Problem> {
+    if !here {
+        may_watch(&caller?)?;
+    }
     let (boxes, pages) = server.halls.guests().await;
     metrics::gauge!("musebox_house_boxes_connected").set(boxes as f64);
     metrics::gauge!("musebox_house_pages_connected").set(pages as f64);
@@ -128,6 +141,20 @@ async fn metrics(State(server): State<Server>) -> Result<impl IntoResponse, Prob
         [("content-type", "text/plain; version=0.0.4; charset=utf-8")],
         text,
     ))
+}
+
+fn may_watch(caller: &Caller) -> Result<(), Problem> {
+    match caller {
+        Caller::Program {
+            user: None,
+            house: None,
+            ..
+        } => Ok(()),
+        Caller::Program { .. } | Caller::Person { .. } | Caller::Box { .. } => Err(Problem::new(
+            Class::Forbidden,
+            "this needs a token for all houses that \"musebox-house token create\" has made",
+        )),
+    }
 }
 
 #[cfg(test)]

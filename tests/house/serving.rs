@@ -16,7 +16,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::support::{Answer, Asker, House, PATIENCE, PaperBox, program};
+use crate::support::{Answer, Asker, House, PATIENCE, PaperBox, program, token};
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -490,4 +490,26 @@ async fn a_mail_server_that_is_none_is_a_bad_setting() {
     let (status, said) = refused(&["--smtp", "mail.example"]).await;
     assert_eq!(status, 2, "{said}");
     assert!(said.contains("the settings for alerts"), "{said}");
+}
+
+#[tokio::test]
+async fn what_is_counted_is_told_to_this_machine_and_to_whoever_has_a_token_of_it() {
+    let house = House::start();
+    let ada = Asker::first_operator(&house).await;
+    let from_outside = [("x-forwarded-for", "192.0.2.7")];
+    let ask = async |asker: &Asker| {
+        let answer = asker
+            .send(Method::GET, "//metrics", None, &from_outside)
+            .await;
+        answer.status.as_u16()
+    };
+    let nobody = Asker::nobody(&house);
+    assert_eq!(nobody.get("//metrics").await.status, 200);
+    assert_eq!(ask(&nobody).await, 401);
+    assert_eq!(ask(&ada).await, 403);
+    let watcher = Asker::with_token(&house, token(&house.data, "viewer"));
+    assert_eq!(ask(&watcher).await, 200);
+    // Whether it is well, everybody may know.
+    let ready = nobody.send(Method::GET, "//readyz", None, &from_outside);
+    assert_eq!(ready.await.status, 200);
 }
