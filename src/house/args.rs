@@ -3,10 +3,10 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use serde::Deserialize;
 
-use crate::house::folder::data_folder;
+use crate::{db::Role, house::folder::data_folder};
 
 /// Where the server listens if nothing is said.
 const DEFAULT_LISTEN: &str = "127.0.0.1:8470";
@@ -136,8 +136,9 @@ pub enum Task {
 pub enum TokenTask {
     /// Print a new API token, which is told only once.
     Create {
-        /// What it may do.
-        #[arg(long, value_enum, default_value_t = Role::Owner)]
+        /// What it may do: an owner everything, an editor all but members, tokens and removing the house, a viewer
+        /// look.
+        #[arg(long, default_value_t = Role::Owner)]
         role: Role,
         /// What to call it.
         #[arg(long, default_value = "command line")]
@@ -174,17 +175,6 @@ pub struct Place {
     /// The database, where it is not in the data folder.
     #[arg(long, value_name = "URL")]
     pub database: Option<String>,
-}
-
-/// What somebody may do in a house.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Role {
-    /// Everything.
-    Owner,
-    /// Everything but members, tokens and removing the house.
-    Editor,
-    /// Look.
-    Viewer,
 }
 
 impl Serve {

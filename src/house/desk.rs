@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use crate::{
     db::{self, SetupLink, StoreError},
     house::{
-        args::{Place, Role, Task, TokenTask},
+        args::{Place, Task, TokenTask},
         folder::make_private,
         whereabouts,
     },
@@ -80,7 +80,7 @@ async fn token(task: TokenTask) -> anyhow::Result<()> {
             place,
         } => {
             let store = open(&place).await?;
-            let (token, secret) = new_token(&name, role.stored(), house, None);
+            let (token, secret) = new_token(&name, role, house, None);
             store.create_api_token(&token).await?;
             writeln!(stdout(), "{secret}")?;
         }
@@ -132,14 +132,4 @@ pub async fn setup_link(store: &dyn db::Store) -> anyhow::Result<String> {
     };
     store.create_setup_link(&link).await?;
     Ok(token)
-}
-
-impl Role {
-    fn stored(self) -> db::Role {
-        match self {
-            Role::Owner => db::Role::Owner,
-            Role::Editor => db::Role::Editor,
-            Role::Viewer => db::Role::Viewer,
-        }
-    }
 }
