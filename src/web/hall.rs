@@ -21,7 +21,7 @@ use tokio::{
 use crate::{
     db::{Change, ChangeRow, CommandRow, Enrolment, ReportRow, Store, StoreError, Stored, Write},
     domain::{
-        house::{Edit, EditError, Editor, Kind, edit},
+        house::{Edit, Editor, Kind, edit},
         ids::{CommandId, DocumentHash, Epoch, HouseScreenId, Revision, ScreenName},
         protocol::sync::{CommandFrame, HouseCommand},
         session::History,
@@ -583,17 +583,6 @@ fn check(document: &Value, kind: Kind, id: &str, expected: Option<u64>) -> Resul
             Err(Problem::new(Class::Stale, detail).with_current(now))
         }
         Some(_) | None => Ok(()),
-    }
-}
-
-impl From<EditError> for Problem {
-    fn from(error: EditError) -> Self {
-        let detail = error.to_string();
-        match error {
-            EditError::NotFound { .. } => Problem::new(Class::NotFound, detail),
-            EditError::Invalid { key, message } => Problem::new(Class::Invalid, message).at(key),
-            EditError::InUse { .. } => Problem::new(Class::Conflict, detail),
-        }
     }
 }
 

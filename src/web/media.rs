@@ -14,7 +14,6 @@ use tokio_util::io::ReaderStream;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    blob::BlobError,
     db::{MediaFile, Role},
     web::{
         Server,
@@ -202,19 +201,6 @@ fn lists(tags: &str, etag: &str) -> bool {
     tags.split(',')
         .map(|tag| tag.trim().trim_start_matches("W/"))
         .any(|tag| tag == "*" || tag == etag)
-}
-
-impl From<BlobError> for Problem {
-    fn from(error: BlobError) -> Self {
-        match error {
-            BlobError::Missing(_) | BlobError::Name(_) => Problem::not_found("file"),
-            BlobError::Full => Problem::new(
-                Class::Full,
-                "the server's disk is full: remove media that are not needed",
-            ),
-            BlobError::Short(_) | BlobError::Io { .. } => Problem::internal("a file failed", error),
-        }
-    }
 }
 
 #[cfg(test)]

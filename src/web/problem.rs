@@ -11,6 +11,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::{blob::BlobError, db::StoreError, domain::house::EditError};
+
 /// A refusal: its class, and what to do about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
@@ -157,6 +159,57 @@ impl Problem {
     /// What people are told.
     pub fn detail(&self) -> &str {
         &self.detail
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound { what } => Problem::not_found(what),
+            StoreError::Conflict => Problem::new(
+                Class::Conflict,
+                "something else changed it at the same time: try again",
+            ),
+            StoreError::Taken { what } => {
+                Problem::new(Class::Conflict, format!("this {what} is taken already"))
+            }
+            StoreError::Unavailable(_) => {
+                metrics::counter!("musebox_house_store_errors_total").increment(1);
+                log::error!(err = error.to_string().as_str(); "the database does not answer");
+                Problem::new(
+                    Class::Unavailable,
+                    "the database does not answer now: try again",
+                )
+            }
+            other => {
+                metrics::counter!("musebox_house_store_errors_total").increment(1);
+                Problem::internal("the database failed", other)
+            }
+        }
+    }
+}
+
+impl From<EditError> for Problem {
+    fn from(error: EditError) -> Self {
+        let detail = error.to_string();
+        match error {
+            EditError::NotFound { .. } => Problem::new(Class::NotFound, detail),
+            EditError::Invalid { key, message } => Problem::new(Class::Invalid, message).at(key),
+            EditError::InUse { .. } => Problem::new(Class::Conflict, detail),
+        }
+    }
+}
+
+impl From<BlobError> for Problem {
+    fn from(error: BlobError) -> Self {
+        match error {
+            BlobError::Missing(_) | BlobError::Name(_) => Problem::not_found("file"),
+            BlobError::Full => Problem::new(
+                Class::Full,
+                "the server's disk is full: remove media that are not needed",
+            ),
+            BlobError::Short(_) | BlobError::Io { .. } => Problem::internal("a file failed", error),
+        }
     }
 }
 

@@ -343,33 +343,6 @@ pub fn checked_password(password: &str) -> Result<(), Problem> {
     }
 }
 
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::NotFound { what } => Problem::not_found(what),
-            StoreError::Conflict => Problem::new(
-                Class::Conflict,
-                "something else changed it at the same time: try again",
-            ),
-            StoreError::Taken { what } => {
-                Problem::new(Class::Conflict, format!("this {what} is taken already"))
-            }
-            StoreError::Unavailable(_) => {
-                metrics::counter!("musebox_house_store_errors_total").increment(1);
-                log::error!(err = error.to_string().as_str(); "the database does not answer");
-                Problem::new(
-                    Class::Unavailable,
-                    "the database does not answer now: try again",
-                )
-            }
-            other => {
-                metrics::counter!("musebox_house_store_errors_total").increment(1);
-                Problem::internal("the database failed", other)
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
