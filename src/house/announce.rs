@@ -4,9 +4,7 @@ use anyhow::Context;
 use mdns_sd::{ServiceDaemon, ServiceInfo};
 
 use super::whereabouts::{host_name, local_name};
-
-/// What boxes look for.
-pub const SERVICE: &str = "_musebox-house._tcp.local.";
+use crate::domain::protocol::SERVICE;
 
 /// An announcement; it is taken back when this is dropped.
 pub struct Announcement {

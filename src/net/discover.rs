@@ -5,10 +5,8 @@ use std::{net::IpAddr, thread, time::Duration};
 use mdns_sd::{ScopedIp, ServiceDaemon, ServiceEvent};
 use tokio::sync::watch;
 
-use crate::domain::config::HouseUrl;
+use crate::domain::{config::HouseUrl, protocol::SERVICE};
 
-/// The service that a house announces.
-pub const SERVICE: &str = "_musebox-house._tcp.local.";
 /// The most houses that are remembered.
 const MOST: usize = 16;
 /// How long the daemon may take to end.

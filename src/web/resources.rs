@@ -42,15 +42,12 @@ pub struct Houses {
     houses: Vec<Value>,
 }
 
-/// A kind's name in addresses.
+/// The kind of which a house has several, by its name in addresses.
 fn kind(word: &str) -> Result<Kind, Problem> {
-    match word {
-        "groups" => Ok(Kind::Group),
-        "screens" => Ok(Kind::Screen),
-        "playlists" => Ok(Kind::Playlist),
-        "items" => Ok(Kind::Item),
-        _ => Err(Problem::not_found("kind of thing")),
-    }
+    let mut several = Kind::ALL.into_iter().filter(|kind| *kind != Kind::House);
+    several
+        .find(|kind| kind.key() == word)
+        .ok_or_else(|| Problem::not_found("kind of thing"))
 }
 
 /// A resource with its entity tag.

@@ -19,3 +19,6 @@ pub use status::{
     ItemStatus, MemoryKind, PlaylistStatus, Power, ScreenStatus, SettingsStatus, SlotState,
     SlotStatus, State, Status, TvPower, TvStatus,
 };
+
+/// The service by which boxes find a house on the local network (DNS-SD, RFC 6763).
+pub const SERVICE: &str = "_musebox-house._tcp.local.";
