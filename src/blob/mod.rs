@@ -18,6 +18,8 @@ use tokio::{
     io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, SeekFrom, Take},
 };
 
+use crate::domain::hex;
+
 /// What went wrong with a file.
 #[derive(Debug, Error)]
 pub enum BlobError {
@@ -136,8 +138,7 @@ impl Files {
                     .map_err(fault(&path))?
             }
         };
-        let digest = hash.finalize();
-        Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hex::write(&hash.finalize()))
     }
 
     /// Gives a whole upload its name; nothing changes where it has it already.

@@ -10,6 +10,7 @@ pub mod config;
 pub mod counters;
 pub mod delays;
 pub mod fit;
+pub mod hex;
 pub mod house;
 pub mod ids;
 pub mod mp4;

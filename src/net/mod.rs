@@ -8,7 +8,6 @@ mod cache;
 mod client;
 mod discover;
 mod fetch;
-mod hex;
 mod key;
 mod link;
 mod linked;
@@ -39,6 +38,7 @@ pub use socket::config as socket_config;
 
 use crate::domain::{
     config::HouseUrl,
+    hex,
     ids::{CommandId, HouseId, HouseScreenId, ScreenName},
     protocol::sync::{BoxState, HouseCommand, Play},
 };

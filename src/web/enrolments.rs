@@ -14,9 +14,12 @@ use utoipa::ToSchema;
 
 use crate::{
     db::{Challenge, DeviceToken, Enrolment, EnrolmentStatus, Role, StoreError},
-    domain::house::{
-        MAX_NAME, MAX_OUTPUTS,
-        enrol::{self, Pairing, PairingCode},
+    domain::{
+        hex,
+        house::{
+            MAX_NAME, MAX_OUTPUTS,
+            enrol::{self, Pairing, PairingCode},
+        },
     },
     web::{
         Server,
@@ -159,7 +162,7 @@ pub struct Token {
 }
 
 fn key_bytes<const N: usize>(text: &str, key: &str) -> Result<[u8; N], Problem> {
-    secrets::bytes(text).ok_or_else(|| {
+    hex::read(text).ok_or_else(|| {
         let detail = format!("{} hexadecimal digits are needed here", 2 * N);
         Problem::new(Class::Invalid, detail).at(key)
     })
@@ -209,7 +212,7 @@ pub async fn ask(
         id: secrets::id(),
         code: String::new(),
         secret_hash: secrets::hash(&secret),
-        device_key: secrets::hex(&key),
+        device_key: hex::write(&key),
         name: possible(&ask.name),
         version: possible(&ask.version),
         outputs: ask
@@ -219,10 +222,10 @@ pub async fn ask(
             .filter(|name| !name.is_empty())
             .take(MAX_OUTPUTS)
             .collect(),
-        commit: secrets::hex(&commit),
+        commit: hex::write(&commit),
         box_nonce: None,
         server_nonce: secrets::secret(),
-        spki: spki.map(|spki| secrets::hex(&spki)),
+        spki: spki.map(|spki| hex::write(&spki)),
         status: EnrolmentStatus::Open,
         house: None,
         screen: None,
@@ -247,7 +250,7 @@ pub async fn ask(
         id: enrolment.id,
         code: enrolment.code,
         secret,
-        server_key: secrets::hex(server.identity.verifying_key().as_bytes()),
+        server_key: hex::write(server.identity.verifying_key().as_bytes()),
         server_nonce: enrolment.server_nonce,
         expires_in: CODE_SECONDS,
     };
@@ -269,16 +272,16 @@ pub async fn reveal(
 ) -> Result<Json<Check>, Problem> {
     let mut enrolment = own(&server, &id, &reveal.secret).await?;
     let nonce: [u8; 32] = key_bytes(&reveal.box_nonce, "box_nonce")?;
-    if secrets::hex(&enrol::commitment(&nonce)) != enrolment.commit {
+    if hex::write(&enrol::commitment(&nonce)) != enrolment.commit {
         let detail = "this nonce is not the one that the box has committed to";
         return Err(Problem::new(Class::Invalid, detail).at("box_nonce"));
     }
-    let hex = secrets::hex(&nonce);
+    let nonce = hex::write(&nonce);
     server
         .store
-        .reveal_enrolment(&id, &hex, clock::now_ms())
+        .reveal_enrolment(&id, &nonce, clock::now_ms())
         .await?;
-    enrolment.box_nonce = Some(hex);
+    enrolment.box_nonce = Some(nonce);
     let check = check_of(&server, &enrolment);
     let check = check.ok_or_else(|| Problem::internal("an enrolment is damaged", &enrolment.id))?;
     Ok(Json(Check { check }))
@@ -287,16 +290,16 @@ pub async fn reveal(
 /// The check number of an enrolment whose nonce is known.
 fn check_of(server: &Server, enrolment: &Enrolment) -> Option<String> {
     let spki = match &enrolment.spki {
-        Some(spki) => Some(secrets::bytes::<32>(spki)?),
+        Some(spki) => Some(hex::read::<32>(spki)?),
         None => None,
     };
     let own = server.identity.verifying_key();
     let pairing = Pairing {
-        device_key: &secrets::bytes(&enrolment.device_key)?,
+        device_key: &hex::read(&enrolment.device_key)?,
         server_key: own.as_bytes(),
         spki_sha256: spki.as_ref(),
-        box_nonce: &secrets::bytes(enrolment.box_nonce.as_ref()?)?,
-        server_nonce: &secrets::bytes(&enrolment.server_nonce)?,
+        box_nonce: &hex::read(enrolment.box_nonce.as_ref()?)?,
+        server_nonce: &hex::read(&enrolment.server_nonce)?,
     };
     Some(pairing.check_number().to_string())
 }
@@ -408,7 +411,7 @@ pub async fn challenge(
     Json(knock): Json<Knock>,
 ) -> Result<Json<Nonce>, Problem> {
     let key: [u8; 32] = key_bytes(&knock.device_key, "device_key")?;
-    let key = secrets::hex(&key);
+    let key = hex::write(&key);
     if server.store.device_by_key(&key).await?.is_none() {
         return Err(revoked());
     }
@@ -436,21 +439,21 @@ pub async fn token(
     let now = clock::now_ms();
     let taken = server
         .store
-        .take_challenge(&secrets::hex(&nonce), now)
+        .take_challenge(&hex::write(&nonce), now)
         .await?;
     let wrong = || {
         let detail =
             "the challenge is not this box's, too old, or answered wrongly: ask for another";
         Problem::new(Class::NotSignedIn, detail)
     };
-    if taken.as_deref() != Some(secrets::hex(&key).as_str()) {
+    if taken.as_deref() != Some(hex::write(&key).as_str()) {
         return Err(wrong());
     }
     let signed = enrol::token_challenge(&nonce, &box_nonce);
     VerifyingKey::from_bytes(&key)
         .and_then(|key| key.verify_strict(&signed, &Signature::from_bytes(&signature)))
         .map_err(|_| wrong())?;
-    let device = server.store.device_by_key(&secrets::hex(&key)).await?;
+    let device = server.store.device_by_key(&hex::write(&key)).await?;
     let device = device.ok_or_else(revoked)?;
     let secret = secrets::secret();
     let row = DeviceToken {
@@ -467,7 +470,7 @@ pub async fn token(
         expires_in: TOKEN_SECONDS,
         house: device.house,
         screen: device.screen,
-        signature: secrets::hex(&proof.to_bytes()),
+        signature: hex::write(&proof.to_bytes()),
     }))
 }
 

@@ -51,6 +51,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use crate::{
     blob::Files,
     db::{Store, StoreError},
+    domain::hex,
 };
 
 pub use interface::openapi;
@@ -190,7 +191,7 @@ impl Server {
 /// A secret of 32 bytes that all servers of a database share; made when it is first needed.
 async fn kept(store: &dyn Store, name: &str) -> Result<[u8; 32], StoreError> {
     let text = store.secret(name, &secrets::secret()).await?;
-    secrets::bytes(&text).ok_or_else(|| StoreError::Corrupt {
+    hex::read(&text).ok_or_else(|| StoreError::Corrupt {
         what: format!("the secret {name} is no 32 bytes"),
     })
 }

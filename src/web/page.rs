@@ -17,11 +17,13 @@ use axum::{
 use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
 
-use crate::web::{
-    Server,
-    caller::Caller,
-    problem::{Class, Problem},
-    secrets,
+use crate::{
+    domain::hex,
+    web::{
+        Server,
+        caller::Caller,
+        problem::{Class, Problem},
+    },
 };
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/web/page/assets");
@@ -30,7 +32,7 @@ static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/web/page/assets");
 static FOLDER: LazyLock<String> = LazyLock::new(|| {
     let mut hash = Sha256::new();
     digest(&FILES, &mut hash);
-    format!("/assets/{}", &secrets::hex(&hash.finalize())[..16])
+    format!("/assets/{}", &hex::write(&hash.finalize())[..16])
 });
 
 fn digest(folder: &Dir<'_>, hash: &mut Sha256) {

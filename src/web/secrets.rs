@@ -9,6 +9,8 @@ use argon2::{
 };
 use sha2::{Digest, Sha256};
 
+use crate::domain::hex;
+
 /// The shortest password that is taken, in characters.
 pub const SHORTEST_PASSWORD: usize = 10;
 /// The longest one.
@@ -23,39 +25,17 @@ pub fn random<const N: usize>() -> [u8; N] {
 
 /// A new secret: 64 hexadecimal digits.
 pub fn secret() -> String {
-    hex(&random::<32>())
+    hex::write(&random::<32>())
 }
 
 /// A new id: 26 hexadecimal digits, long enough never to come twice.
 pub fn id() -> String {
-    hex(&random::<13>())
+    hex::write(&random::<13>())
 }
 
 /// What is kept of a secret.
 pub fn hash(secret: &str) -> String {
-    hex(&Sha256::digest(secret.as_bytes()))
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing into a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// The bytes that hexadecimal digits stand for, if there are just as many.
-pub fn bytes<const N: usize>(hex: &str) -> Option<[u8; N]> {
-    if hex.len() != 2 * N || !hex.is_ascii() {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).ok()?;
-    }
-    Some(bytes)
+    hex::write(&Sha256::digest(secret.as_bytes()))
 }
 
 /// Whether two secrets are the same, in a time that does not tell where they differ.
@@ -96,11 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_come_back_as_bytes() {
-        assert_eq!(bytes::<2>(&hex(&[1, 255])), Some([1, 255]));
-        for bad in ["", "01f", "01fg", "01ff00", "é1f"] {
-            assert_eq!(bytes::<2>(bad), None, "{bad}");
-        }
+    fn secrets_are_the_same_or_not() {
         assert!(same("ab", "ab") && !same("ab", "ac") && !same("ab", "abc"));
         assert_ne!(secret(), secret());
     }

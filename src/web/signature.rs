@@ -3,7 +3,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::web::secrets;
+use crate::domain::hex;
 
 /// The signature over some words and an end.
 pub fn sign(key: &[u8], words: &[&str], exp: i64) -> String {
@@ -14,5 +14,5 @@ pub fn sign(key: &[u8], words: &[&str], exp: i64) -> String {
         mac.update(word.as_bytes());
     }
     mac.update(&exp.to_be_bytes());
-    secrets::hex(&mac.finalize().into_bytes())
+    hex::write(&mac.finalize().into_bytes())
 }

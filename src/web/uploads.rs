@@ -14,7 +14,10 @@ use utoipa::ToSchema;
 use crate::{
     blob::BlobError,
     db::{MediaFile, Role, StoreError, Upload},
-    domain::house::{Kind, MAX_NAME},
+    domain::{
+        hex,
+        house::{Kind, MAX_NAME},
+    },
     web::{
         Server,
         caller::Caller,
@@ -98,7 +101,7 @@ pub async fn begin(
     let sha256 = begin.sha256.map(|digits| digits.to_ascii_lowercase());
     if sha256
         .as_deref()
-        .is_some_and(|digits| secrets::bytes::<32>(digits).is_none())
+        .is_some_and(|digits| hex::read::<32>(digits).is_none())
     {
         let detail = "the 64 hexadecimal digits that sha256sum prints are needed";
         return Err(Problem::new(Class::Invalid, detail).at("sha256"));

@@ -1,11 +1,9 @@
 //! The hash by which a box and its house see that they hold the same document.
 
-use std::fmt::Write as _;
-
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::domain::ids::DocumentHash;
+use crate::domain::{hex, ids::DocumentHash};
 
 /// A document's bytes in the one form that it has (RFC 8785).
 pub fn bytes(document: &Value) -> Vec<u8> {
@@ -20,15 +18,7 @@ pub fn sha256(document: &Value) -> DocumentHash {
 
 /// The SHA-256 of bytes that are in canonical form.
 pub fn sha256_of(bytes: &[u8]) -> DocumentHash {
-    DocumentHash::new(hex(&Sha256::digest(bytes)))
-}
-
-/// Bytes in lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a text takes everything");
-        text
-    })
+    DocumentHash::new(hex::write(&Sha256::digest(bytes)))
 }
 
 #[cfg(test)]
