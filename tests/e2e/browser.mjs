@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { email, password } from './mock.mjs';
+import { patience } from './real.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(join(process.env.E2E_MODULES ?? here, 'package.json'));
@@ -46,7 +47,7 @@ export function launch() {
 export async function open(browser, shape = 'light') {
   const context = await browser.newContext({ locale: 'en-GB', ...shapes[shape] });
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(patience);
   page.complaints = [];
   page.on('pageerror', (error) => page.complaints.push(error.stack));
   page.on('console', (message) => {

@@ -141,7 +141,7 @@ describe('an operator and a box', { timeout: 1_800_000 }, () => {
     const began = screen.next((event) => event.event === 'item_began');
     await toggle().click();
     await began;
-    await page.locator('.card img:not([hidden])').first().waitFor({ timeout: 60_000 });
+    await page.locator('.card img:not([hidden])').first().waitFor();
     await page.getByText('Blue waves').first().waitFor();
     await accessible(page, 'a house that plays');
     await shot(page, 'real-playing');
