@@ -2,7 +2,7 @@
 
 import { askJson, words } from './api.js';
 import { confirmDialog, dialog, formDialog } from './dialog.js';
-import { fill, freshId, h, keepingFocus } from './dom.js';
+import { field, fill, freshId, h, keepingFocus } from './dom.js';
 import { icon } from './icons.js';
 import { say } from './say.js';
 import { session } from './session.js';
@@ -15,12 +15,6 @@ const roles = {
   viewer: 'Viewer: may look',
 };
 const roleWord = { owner: 'Owner', editor: 'Editor', viewer: 'Viewer' };
-
-function field(label, input) {
-  const id = freshId('field');
-  input.id = id;
-  return h('div', { class: 'field' }, h('label', { for: id }, label), input);
-}
 
 const roleSelect = (value) => {
   const select = h(

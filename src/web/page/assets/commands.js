@@ -64,7 +64,6 @@ export function commandBar({ live, kind, id, of, report = () => undefined, possi
   const several = kind !== 'screens';
   const playing = () => report()?.state?.state === 'playing';
   const lit = () => report()?.state?.power !== 'off';
-  const to = () => of();
 
   const previous = button({ name: 'previous', label: 'Previous', run: () => tell({ command: 'previous' }) });
   const next = button({ name: 'next', label: 'Next', run: () => tell({ command: 'next' }) });
@@ -81,7 +80,7 @@ export function commandBar({ live, kind, id, of, report = () => undefined, possi
     button({
       name: 'power',
       label: 'Display off',
-      run: () => tell({ command: 'display', power: lit() ? 'off' : 'on' }, `${to()}: display ${lit() ? 'off' : 'on'}`),
+      run: () => tell({ command: 'display', power: lit() ? 'off' : 'on' }, `${of()}: display ${lit() ? 'off' : 'on'}`),
     });
   const identify = button({
     name: 'identify',
@@ -89,7 +88,7 @@ export function commandBar({ live, kind, id, of, report = () => undefined, possi
     run: () =>
       tell(
         { command: 'identify' },
-        several ? 'Every screen shows its name for a moment' : `${to()} shows its name for a moment`,
+        several ? 'Every screen shows its name for a moment' : `${of()} shows its name for a moment`,
       ),
   });
   const all = [previous, play, pause, next, stop, power, identify].filter(Boolean);
@@ -102,7 +101,7 @@ export function commandBar({ live, kind, id, of, report = () => undefined, possi
   return {
     element,
     update() {
-      const name = to();
+      const name = of();
       attribute(element, 'aria-label', `Commands for ${name}`);
       previous.draw(`Previous: ${name}`, 'previous');
       next.draw(`Next: ${name}`, 'next');

@@ -82,3 +82,9 @@ export function freshId(stem) {
   count += 1;
   return `${stem}-${count}`;
 }
+
+/** An input with its label. */
+export function field(label, input) {
+  input.id = freshId('field');
+  return h('div', { class: 'field' }, h('label', { for: input.id }, label), input);
+}

@@ -10,15 +10,6 @@ export function sorted(map) {
   return Object.entries(map ?? {}).sort((a, b) => byName.compare(label(a), label(b)));
 }
 
-/** The value of a setting on a screen or group, and whose it is: "screen", "group" or "house". */
-export function effective(document, kind, id, key) {
-  const own = document[kind]?.[id];
-  const group = kind === 'screens' ? document.groups?.[own?.group] : undefined;
-  if (own?.[key] !== undefined) return { value: own[key], from: kind === 'screens' ? 'screen' : 'group' };
-  if (group?.[key] !== undefined) return { value: group[key], from: 'group', name: group.name };
-  return { value: document.house[key], from: 'house', name: document.house.name };
-}
-
 /** What a screen or group would have if it said nothing of its own. */
 export function inherited(document, kind, id, key) {
   const group = kind === 'screens' ? document.groups?.[document.screens?.[id]?.group] : undefined;

@@ -1,7 +1,7 @@
 // The play log: what was shown where, when and for how long, with filters and as CSV.
 
 import { askJson, words } from '../api.js';
-import { fill, freshId, h } from '../dom.js';
+import { field, fill, h } from '../dom.js';
 import { playlistName, sorted, title } from '../environment.js';
 import { icon } from '../icons.js';
 import { whisper } from '../say.js';
@@ -46,11 +46,6 @@ export function logView({ live }) {
       minute: '2-digit',
       second: '2-digit',
     }).format(new Date(iso));
-  const field = (label, input) => {
-    const id = freshId('filter');
-    input.id = id;
-    return h('div', { class: 'field' }, h('label', { for: id }, label), input);
-  };
   const screen = h(
     'select',
     { onchange: () => load() },
