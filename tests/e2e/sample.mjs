@@ -1,33 +1,20 @@
 // The sample house of the mock: three screens (one offline, one with faults), two playlists, six items.
-import { spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { paintings, png } from './art.mjs';
 
-/** Two seconds of moving colour, or nothing where there is no ffmpeg. */
+/** Two seconds of moving colour. */
 function clip() {
   const folder = mkdtempSync(join(tmpdir(), 'mock-'));
   const file = join(folder, 'clip.mp4');
   const source = 'gradients=s=480x270:d=2:r=25:c0=0x0d3b4f:c1=0xe8b98a:c2=0x77284b:speed=0.03:seed=7';
-  spawnSync('ffmpeg', [
-    '-v',
-    'error',
-    '-f',
-    'lavfi',
-    '-i',
-    source,
-    '-pix_fmt',
-    'yuv420p',
-    '-movflags',
-    'faststart',
-    file,
-  ]);
+  const words = ['-v', 'error', '-f', 'lavfi', '-i', source, '-pix_fmt', 'yuv420p', '-movflags', 'faststart', file];
   try {
+    execFileSync('ffmpeg', words);
     return readFileSync(file);
-  } catch {
-    return undefined;
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -60,10 +47,7 @@ export function sample() {
     const source = { src: `/api/v1/media/${name}`, sha256: '0'.repeat(64), size: bytes.length, mime };
     items[id] = { rev: 2, title, kind, duration_ms, formats: { source } };
   };
-  const video = clip();
-  const waves = png(480, 270, paintings.waves());
-  if (video) add('i1', 'Waves', 'waves.mp4', 'video', 10_000, video, 'video/mp4');
-  else add('i1', 'Waves', 'waves.png', 'image', 10_000, waves, 'image/png');
+  add('i1', 'Waves', 'waves.mp4', 'video', 10_000, clip(), 'video/mp4');
   add('i2', 'Dunes at noon', 'dunes.png', 'image', 8_000, png(480, 270, paintings.dunes()), 'image/png');
   add('i3', 'Mobile', 'mobile.png', 'image', 12_000, png(480, 270, paintings.mobile()), 'image/png');
   add('i4', 'Dusk over the bay', 'dusk.png', 'image', 8_000, png(480, 270, paintings.dusk()), 'image/png');
@@ -135,7 +119,7 @@ export function sample() {
         title: 'Dusk over the bay',
         outputs: [{ name: 'main', position: 'M0T0I2', item: 'i4' }],
         counters: { presented: 812_345, late: 14, dropped: 2, missed_vblanks: 3, items_shown: 95 },
-        errors: [{ item: 'i3', kind: 'decode', message: 'the picture could not be decoded', count: 3 }],
+        errors: [{ item: 'i3', kind: 'corrupt', message: 'the picture could not be decoded', count: 3 }],
         media: { complete: 5, total: 6 },
       }),
     },
