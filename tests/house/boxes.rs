@@ -3,7 +3,7 @@
 use serde_json::json;
 use sqlx::{Connection, SqliteConnection};
 
-use crate::support::{Asker, House, PaperBox};
+use crate::support::{Asker, House, PaperBox, exhaust};
 
 #[tokio::test]
 async fn a_box_comes_in_hears_changes_reports_and_is_put_out_at_once() {
@@ -191,14 +191,12 @@ async fn a_code_is_good_once_and_codes_cannot_be_guessed_at_will() {
     ada.post(&format!("{path}/{id}/approve"), json!({}))
         .await
         .is(410);
-    let mut last = 0;
-    for _ in 0..25 {
-        let guess = ada
-            .post(&format!("{path}/look-up"), json!({"code": "BCDF-GHJK"}))
-            .await;
-        last = guess.status.as_u16();
-    }
-    assert_eq!(last, 429);
+    exhaust(async |_| {
+        let guess = json!({"code": "BCDF-GHJK"});
+        let guess = ada.post(&format!("{path}/look-up"), guess).await;
+        guess.status.as_u16()
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -7,7 +7,10 @@ use musebox::db::{
 };
 use serde_json::json;
 
-use crate::samples::{NOW, new_house, user, with_house, with_user};
+use crate::{
+    houses::heard,
+    samples::{NOW, new_house, user, with_house, with_user},
+};
 
 pub async fn addresses_are_unique_whatever_their_case(store: Arc<dyn Store>) {
     let anna = User {
@@ -335,9 +338,7 @@ pub async fn a_loss_of_rights_is_heard(store: Arc<dyn Store>) {
     };
     store.create_session(&session).await.unwrap();
     let mut news = store.listen();
-    let mut heard = async || {
-        while news.recv().await.expect("news") != News::People {}
-    };
+    let mut heard = async || heard(&mut news, News::People).await;
     store.set_member("u1", "h1", Role::Editor).await.unwrap();
     heard().await;
     store.delete_session("cookie").await.unwrap();

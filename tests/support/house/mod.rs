@@ -151,6 +151,16 @@ pub async fn upload(ada: &Asker, path: &str, name: &str, bytes: &[u8]) -> Value 
     piece.is(200)["item"].clone()
 }
 
+/// Tries until it is refused because it was tried too often.
+pub async fn exhaust(attempt: impl AsyncFn(usize) -> u16) {
+    for tried in 0..100 {
+        if attempt(tried).await == 429 {
+            return;
+        }
+    }
+    panic!("nobody is refused");
+}
+
 /// Somebody who asks.
 #[derive(Clone)]
 pub struct Asker {
