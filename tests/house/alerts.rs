@@ -217,7 +217,7 @@ async fn reside(
     loop {
         tokio::select! {
             Some(word) = words.recv() => socket.say(word).await,
-            heard = socket.hear() => {
+            heard = socket.attend() => {
                 let ended = heard.get("close").is_some();
                 if hear.send(heard).is_err() || ended {
                     return;
@@ -408,11 +408,15 @@ async fn a_screen_that_was_removed_while_its_box_was_connected_is_forgotten() {
     ada.delete(&format!("{path}/screens/{}", foyer.screen))
         .await
         .is(204);
-    while let Some(heard) = goes.heard.recv().await {
-        if heard.get("close").is_some() {
-            break;
+    timeout(PATIENCE, async {
+        while let Some(heard) = goes.heard.recv().await {
+            if heard.get("close").is_some() {
+                break;
+            }
         }
-    }
+    })
+    .await
+    .expect("its connection ends");
     let known = ada.get(&format!("{path}/reports")).await.is(200);
     assert!(known["screens"].get(&foyer.screen).is_none(), "{known}");
     assert!(known["screens"].get(&stairs.screen).is_some(), "{known}");

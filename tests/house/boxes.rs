@@ -46,12 +46,8 @@ async fn a_box_comes_in_hears_changes_reports_and_is_put_out_at_once() {
         socket.say(report).await;
         assert_eq!(socket.hear_a("ack").await["id"], name);
     }
-    let seen = loop {
-        let seen = page.hear_a("reported").await;
-        if seen.get("state").is_some() {
-            break seen;
-        }
-    };
+    let said = |seen: &serde_json::Value| seen.get("state").is_some();
+    let seen = page.hear_such("reported", said).await;
     assert_eq!(
         (&seen["screen"], &seen["state"]["title"]),
         (&json!(screen), &json!("Waves"))

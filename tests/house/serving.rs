@@ -455,7 +455,7 @@ async fn a_connection_that_asks_for_nothing_is_ended_and_a_socket_is_not() {
     // Whoever listens answers the server's pings.
     tokio::select! {
         () = all_end => {}
-        told = page.hear_a("nothing of the kind") => panic!("{told}"),
+        told = page.attend() => panic!("{told}"),
     }
     // The page's connection is as old as those.
     page.say(json!(["no", "message"])).await;

@@ -1,12 +1,15 @@
 //! Several servers that share a PostgreSQL database are one house server.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
 
 use crate::{
     postgres::Server,
-    support::{Asker, House, PaperBox, token},
+    support::{Asker, House, PATIENCE, PaperBox, token},
 };
 
 /// Two servers on one database and one folder of media, and the first operator, who speaks to the first of them.
@@ -77,13 +80,8 @@ async fn a_change_through_one_server_reaches_the_boxes_of_the_other_and_one_that
     socket
         .say(json!({"type": "reported", "state": {"state": "playing", "title": "Waves"}}))
         .await;
-    loop {
-        let seen = page.hear_a("reported").await;
-        if seen["state"]["title"] == "Waves" {
-            assert_eq!(seen["online"], true);
-            break;
-        }
-    }
+    let seen = page.hear_such("reported", |seen| seen["state"]["title"] == "Waves");
+    assert_eq!(seen.await["online"], true);
     let commands = format!("{path}/screens/{}/commands", foyer.screen);
     let (answer, ()) = tokio::join!(ada.post(&commands, json!({"command": "next"})), async {
         let command = socket.hear_a("command").await;
@@ -126,12 +124,9 @@ async fn a_change_through_one_server_reaches_the_boxes_of_the_other_and_one_that
     socket
         .say(json!({"type": "hello", "proto": 1, "epoch": first["epoch"], "rev": first["rev"]}))
         .await;
-    loop {
-        let patch = socket.hear_a("patch").await;
-        if patch["rev"] == newest {
-            break;
-        }
-    }
+    socket
+        .hear_such("patch", |patch| patch["rev"] == newest)
+        .await;
 }
 
 #[tokio::test]
@@ -157,13 +152,16 @@ async fn what_a_box_says_at_one_server_is_known_at_another_without_a_page() {
     socket
         .say(json!({"type": "reported", "state": state}))
         .await;
-    loop {
-        let known = ada.get(&reports).await.is(200)["screens"][&foyer.screen].clone();
-        if known["online"] == true && known["state"]["title"] == "Waves" {
-            break;
+    let known = async {
+        loop {
+            let known = ada.get(&reports).await.is(200)["screens"][&foyer.screen].clone();
+            if known["online"] == true && known["state"]["title"] == "Waves" {
+                return;
+            }
+            sleep(Duration::from_millis(20)).await;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    };
+    timeout(PATIENCE, known).await.expect("it is known");
     let commands = format!("{path}/screens/{}/commands", foyer.screen);
     let (answer, ()) = tokio::join!(ada.post(&commands, json!({"command": "next"})), async {
         let command = socket.hear_a("command").await;

@@ -12,7 +12,7 @@ use futures_util::{SinkExt, StreamExt};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{self, client::IntoClientRequest},
@@ -441,13 +441,11 @@ impl Socket {
         self.0.send(text).await.expect("sent");
     }
 
-    /// The next message; an object with `close` where the connection ends.
-    pub async fn hear(&mut self) -> Value {
+    /// The next message, however long it takes; an object with `close` where the connection ends. Whoever attends
+    /// answers the server's pings, and stays connected.
+    pub async fn attend(&mut self) -> Value {
         loop {
-            let next = tokio::time::timeout(PATIENCE, self.0.next())
-                .await
-                .expect("in time");
-            match next {
+            match self.0.next().await {
                 Some(Ok(tungstenite::Message::Text(text))) => {
                     return serde_json::from_str(text.as_str()).expect("JSON");
                 }
@@ -461,18 +459,34 @@ impl Socket {
         }
     }
 
+    /// The next message, as `attend` has it; it must come in time.
+    pub async fn hear(&mut self) -> Value {
+        let heard = timeout(PATIENCE, self.attend()).await;
+        heard.expect("heard in time")
+    }
+
     /// The next message of this type; those of other types are passed over.
     pub async fn hear_a(&mut self, kind: &str) -> Value {
-        loop {
-            let message = self.hear().await;
-            if message["type"] == kind {
-                return message;
+        self.hear_such(kind, |_| true).await
+    }
+
+    /// The next message of this type that is such a one; others are passed over.
+    pub async fn hear_such(&mut self, kind: &str, is_such: impl Fn(&Value) -> bool) -> Value {
+        let heard = timeout(PATIENCE, async {
+            loop {
+                let message = self.attend().await;
+                if message["type"] == kind && is_such(&message) {
+                    return message;
+                }
+                assert!(
+                    message.get("close").is_none(),
+                    "closed before a {kind}: {message}"
+                );
             }
-            assert!(
-                message.get("close").is_none(),
-                "closed before a {kind}: {message}"
-            );
-        }
+        });
+        heard
+            .await
+            .unwrap_or_else(|_| panic!("no such {kind} was heard in time"))
     }
 
     /// Says hello without anything; answers the snapshot.
