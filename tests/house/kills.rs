@@ -25,7 +25,7 @@ async fn a_server_that_is_killed_in_a_change_has_done_all_of_it_or_nothing() {
         .await
         .is(201);
     let group = format!("{path}/groups/{}", group["id"].as_str().expect("an id"));
-    let bearer = token(&data, "owner");
+    let bearer = token(&data, "owner", &[]);
     first.kill();
     let seed: u64 = std::env::var("MUSEBOX_SEED")
         .ok()
@@ -138,7 +138,7 @@ async fn a_server_that_is_killed_in_an_upload_keeps_every_byte() {
     let first = House::on(&data, &[]);
     let ada = Asker::first_operator(&first).await;
     let path = format!("/houses/{}", ada.only_house().await);
-    let bearer = token(&data, "owner");
+    let bearer = token(&data, "owner", &[]);
     first.kill();
     let mut dice = u64::from(std::process::id());
     let bytes: Vec<u8> = std::iter::repeat_with(|| {

@@ -161,7 +161,7 @@ async fn whoever_signs_out_or_is_signed_out_hears_nothing_more() {
     assert_eq!(socket.hear_a("error").await["code"], "revoked");
 
     // At the command line it is another process, and only looked at from time to time.
-    let bearer = token(&house.data, "viewer");
+    let bearer = token(&house.data, "viewer", &[]);
     let tool = Asker::with_token(&house, &bearer);
     let mut socket = tool.socket(Some(&id)).await.expect("a socket");
     socket.begin().await;
@@ -206,7 +206,7 @@ async fn tokens_are_told_once_do_no_more_than_their_maker_and_can_be_revoked() {
         .is(204);
     script.get(&path).await.is(401);
 
-    let tool = Asker::with_token(&house, token(&house.data, "editor"));
+    let tool = Asker::with_token(&house, token(&house.data, "editor", &[]));
     tool.patch(&path, json!({"mute": true})).await.is(200);
     tool.delete(&path).await.is(403);
 }

@@ -103,7 +103,7 @@ async fn a_change_through_one_server_reaches_the_boxes_of_the_other_and_one_that
     assert_eq!(ears.hear_a("error").await["code"], "revoked");
 
     // Two editors at two servers: nobody's change is lost.
-    let tool = Asker::with_token(&other, owner_token(&other, &url));
+    let tool = Asker::with_token(&other, token(&other.data, "owner", &["--database", &url]));
     let tag = tool.get(&path).await.etag();
     let headers = [("if-match", tag.as_str())];
     let (here, there) = tokio::join!(
@@ -171,22 +171,21 @@ async fn what_a_box_says_at_one_server_is_known_at_another_without_a_page() {
     assert_eq!(answer.is(409)["detail"], "nothing plays");
 }
 
-fn owner_token(house: &House, url: &str) -> String {
-    let output = crate::support::program()
-        .args(["token", "create", "--database", url, "--data"])
-        .arg(&house.data)
-        .output()
-        .expect("musebox-house token create");
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout)
-        .expect("text")
-        .trim()
-        .to_owned()
-}
-
-#[test]
-fn a_token_of_the_command_line_is_for_the_database_that_it_names() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let token = token(folder.path(), "viewer");
+#[tokio::test]
+async fn a_token_of_the_command_line_is_for_the_database_that_it_names() {
+    let folders = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    let url = Server::shared().database();
+    let named = ["--database", &*url];
+    let there = House::on(folders[0].path(), &named);
+    let elsewhere = House::on(folders[1].path(), &[]);
+    for house in [&there, &elsewhere] {
+        Asker::first_operator(house).await;
+    }
+    // The folder has a database of its own, and the other one is named.
+    let token = token(&elsewhere.data, "viewer", &named);
     assert!(token.starts_with("musebox_"), "{token}");
+    let houses = Asker::with_token(&there, &token).get("/houses").await;
+    assert_eq!(houses.is(200)["houses"].as_array().map(Vec::len), Some(1));
+    let refused = Asker::with_token(&elsewhere, &token).get("/houses").await;
+    refused.is(401);
 }

@@ -87,7 +87,7 @@ impl House {
 
     /// An API token for everything.
     pub fn token(&self) -> String {
-        token(&self.data, "owner")
+        token(&self.data, "owner", &[])
     }
 
     /// Tells it to end, as systemd would.
@@ -120,10 +120,11 @@ impl Drop for House {
 }
 
 /// Makes a token at the command line.
-pub fn token(data: &Path, role: &str) -> String {
+pub fn token(data: &Path, role: &str, more: &[&str]) -> String {
     let output = program()
         .args(["token", "create", "--role", role, "--data"])
         .arg(data)
+        .args(more)
         .output()
         .expect("musebox-house token create");
     assert!(output.status.success(), "{output:?}");
