@@ -114,6 +114,18 @@ async fn a_change_through_one_server_reaches_the_boxes_of_the_other_and_one_that
     answers.sort_unstable();
     assert_eq!(answers, [200, 412]);
 
+    // What the box has shown is told to its server; of the last showing nobody knows whether it was stored.
+    let report = |seq: u32| {
+        let play = json!({
+            "seq": seq, "at": "2026-11-25T10:00:00Z", "output": "main", "item": format!("item {seq}"),
+            "duration_ms": 9800,
+        });
+        json!({"type": "reported", "id": format!("r{seq}"), "state": {"state": "playing"}, "plays": [play]})
+    };
+    socket.say(report(1)).await;
+    socket.hear_such("ack", |ack| ack["id"] == "r1").await;
+    socket.say(report(2)).await;
+
     // The box's server dies; the box goes to the other, and goes on from where it was.
     let newest = tool.get(&path).await.is(200)["rev"].clone();
     let _ = other.kill();
@@ -127,6 +139,17 @@ async fn a_change_through_one_server_reaches_the_boxes_of_the_other_and_one_that
     socket
         .hear_such("patch", |patch| patch["rev"] == newest)
         .await;
+    // It tells again what was not acknowledged. Each showing stands once.
+    socket.say(report(2)).await;
+    socket.hear_such("ack", |ack| ack["id"] == "r2").await;
+    let plays = ada.get(&format!("{path}/plays")).await.is(200);
+    let plays = plays["plays"].as_array().expect("plays");
+    let mut shown: Vec<&str> = plays
+        .iter()
+        .map(|play| play["item"].as_str().expect("an item"))
+        .collect();
+    shown.sort_unstable();
+    assert_eq!(shown, ["item 1", "item 2"]);
 }
 
 #[tokio::test]
