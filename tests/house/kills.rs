@@ -1,11 +1,14 @@
 //! A server that is killed at any moment leaves no half-done change.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Asker, House, token};
+use crate::{
+    media::upload,
+    support::{Asker, House, PATIENCE, token},
+};
 
 /// How often the server is killed.
 const KILLS: u64 = 125;
@@ -26,14 +29,14 @@ async fn a_server_that_is_killed_in_a_change_has_done_all_of_it_or_nothing() {
         .is(201);
     let group = format!("{path}/groups/{}", group["id"].as_str().expect("an id"));
     let bearer = token(&data, "owner", &[]);
+    let headers = [("if-match", "*")];
+    let begun = Instant::now();
+    ada.send(Method::PATCH, &path, Some(change(0)), &headers)
+        .await
+        .is(200);
+    let mut kills = Kills::of(begun.elapsed());
     first.kill();
-    let seed: u64 = std::env::var("MUSEBOX_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or_else(|| u64::from(std::process::id()));
-    println!("seed {seed}: MUSEBOX_SEED={seed} kills at the same moments again");
-    let mut dice = seed;
-    let mut kills = Kills::default();
+    let mut dice = seed();
     let mut before = None;
     for kill in 0..KILLS {
         let house = House::on(&data, &[]);
@@ -78,6 +81,15 @@ fn change(kill: u64) -> Value {
     json!({"name": format!("House {kill}"), "volume": kill as f64 / 1000.0, "mute": kill % 2 == 1})
 }
 
+/// What the dice begin with: that of MUSEBOX_SEED, by which they fall as in another run, or a new one.
+fn seed() -> u64 {
+    let given = std::env::var("MUSEBOX_SEED").ok();
+    let given = given.and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(|| u64::from(std::process::id()));
+    println!("MUSEBOX_SEED={seed} throws the same dice again");
+    seed
+}
+
 fn next(dice: u64) -> u64 {
     dice.wrapping_mul(6_364_136_223_846_793_005)
         .wrapping_add(1_442_695_040_888_963_407)
@@ -91,17 +103,16 @@ struct Kills {
     torn: usize,
 }
 
-impl Default for Kills {
-    fn default() -> Self {
+impl Kills {
+    /// Kills in something that takes so long when nobody is killed.
+    fn of(uncut: Duration) -> Self {
         Self {
-            longest: Duration::from_millis(8),
+            longest: 2 * uncut,
             done: 0,
             torn: 0,
         }
     }
-}
 
-impl Kills {
     fn moment(&self, dice: u64) -> Duration {
         self.longest
             .mul_f64((dice >> 33) as f64 / f64::from(1_u32 << 31))
@@ -116,7 +127,7 @@ impl Kills {
             }
             None => {
                 self.torn += 1;
-                self.longest = self.longest.mul_f64(1.15).min(Duration::from_secs(2));
+                self.longest = self.longest.mul_f64(1.15).min(PATIENCE);
             }
         }
     }
@@ -139,8 +150,7 @@ async fn a_server_that_is_killed_in_an_upload_keeps_every_byte() {
     let ada = Asker::first_operator(&first).await;
     let path = format!("/houses/{}", ada.only_house().await);
     let bearer = token(&data, "owner", &[]);
-    first.kill();
-    let mut dice = u64::from(std::process::id());
+    let mut dice = seed();
     let bytes: Vec<u8> = std::iter::repeat_with(|| {
         dice = next(dice);
         (dice >> 33) as u8
@@ -148,7 +158,10 @@ async fn a_server_that_is_killed_in_an_upload_keeps_every_byte() {
     .take(3 << 20)
     .collect();
     let kind = "application/offset+octet-stream";
-    let mut kills = Kills::default();
+    let begun = Instant::now();
+    upload(&ada, &format!("{path}/uploads"), "Noise.mp4", &bytes).await;
+    let mut kills = Kills::of(begun.elapsed());
+    first.kill();
     let mut uploads = Vec::new();
     for _ in 0..UPLOAD_KILLS {
         let house = House::on(&data, &[]);
@@ -191,7 +204,8 @@ async fn a_server_that_is_killed_in_an_upload_keeps_every_byte() {
         );
     }
     let items = tool.get(&format!("{path}/items")).await.is(200);
-    assert_eq!(items["items"].as_array().map(Vec::len), Some(UPLOAD_KILLS));
+    let all = UPLOAD_KILLS + 1;
+    assert_eq!(items["items"].as_array().map(Vec::len), Some(all));
     kills.told("every upload went on and is whole");
 }
 
