@@ -129,6 +129,7 @@ impl Lookout {
             }
         }
         self.watch.end(clock::now_ms());
+        metrics::counter!("musebox_house_alert_looks_total").increment(1);
         Ok(())
     }
 

@@ -23,7 +23,7 @@ static METRICS: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 const REQUESTS: &str = "musebox_house_requests_total";
 
 /// What is counted where it happens, and what it means.
-const COUNTERS: [(&str, &str); 11] = [
+const COUNTERS: [(&str, &str); 12] = [
     (
         "musebox_house_commits_total",
         "Changes of houses that this server has stored",
@@ -52,6 +52,10 @@ const COUNTERS: [(&str, &str); 11] = [
     (
         "musebox_house_news_lost_total",
         "Times that news of other servers may have been missed",
+    ),
+    (
+        "musebox_house_alert_looks_total",
+        "Times that it was looked for screens that are silent or dark",
     ),
     (
         "musebox_house_alerts_sent_total",

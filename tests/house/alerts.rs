@@ -23,8 +23,6 @@ use crate::{
 
 /// How long a word may take: the shortest silence that can be asked for is a minute, and machines are loaded.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// More than twice as long as the server takes between two looks.
-const LOOKS: Duration = Duration::from_secs(25);
 
 /// Whoever is told.
 struct Sink<T> {
@@ -227,6 +225,23 @@ async fn reside(
     }
 }
 
+/// Waits until the server has counted so many.
+async fn counted(house: &House, name: &str, wanted: u64) {
+    timeout(PATIENCE, async {
+        while count(house, name).await < wanted {
+            sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await
+    .expect("counted in time");
+}
+
+/// Waits until the server has looked twice at all screens: the second look began after now.
+async fn two_looks(house: &House) {
+    let looks = "musebox_house_alert_looks_total";
+    counted(house, looks, count(house, looks).await + 2).await;
+}
+
 /// A house with two boxes; its path, and they.
 async fn with_boxes(house: &House, ada: &Asker) -> (String, PaperBox, PaperBox) {
     let id = ada.only_house().await;
@@ -314,7 +329,7 @@ async fn a_silent_screen_and_a_dark_one_are_told_once_and_again_after_they_were_
     }
 
     // While nothing changes nobody is told again.
-    sleep(LOOKS).await;
+    two_looks(&house).await;
     assert!(hook.is_quiet() && mail.is_quiet());
 
     // Both are well, and then one is silent again; the other is dark again only when that was told.
@@ -340,13 +355,7 @@ async fn a_silent_screen_and_a_dark_one_are_told_once_and_again_after_they_were_
     assert!(hook.is_quiet() && mail.is_quiet());
 
     // The last answer may still be on its way to the server.
-    timeout(PATIENCE, async {
-        while count(&house, "musebox_house_alerts_sent_total").await < 8 {
-            sleep(Duration::from_millis(50)).await;
-        }
-    })
-    .await
-    .expect("counted in time");
+    counted(&house, "musebox_house_alerts_sent_total", 8).await;
     assert_eq!(count(&house, "musebox_house_alerts_sent_total").await, 8);
     assert_eq!(count(&house, "musebox_house_alerts_failed_total").await, 0);
 }
@@ -388,7 +397,7 @@ async fn a_server_that_was_down_does_not_take_boxes_that_come_back_for_silent() 
         stairs.screen.as_str(),
         "only that one stays away"
     );
-    sleep(LOOKS).await;
+    two_looks(&house).await;
     assert!(hook.is_quiet());
 }
 
