@@ -16,9 +16,9 @@ const { WebSocketServer } = require('ws');
 export const email = 'owner@example.org';
 export const password = 'open the house';
 
+/** The policy of the real server, in one piece: a test of that server looks for it here. */
 const csp =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; " +
-  "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const types = { '.css': 'text/css', '.js': 'text/javascript', '.svg': 'image/svg+xml' };
 const collections = { groups: 'g', screens: 's', playlists: 'p', items: 'i' };
 const ranks = ['viewer', 'editor', 'owner'];

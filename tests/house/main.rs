@@ -12,6 +12,7 @@ mod boxes;
 mod examples;
 mod kills;
 mod media;
+mod page;
 mod people;
 mod resources;
 mod serving;
