@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 
 import { accessible, launch, open, shot } from './browser.mjs';
 import { box, figures, folder, house, keep, line, until, wire } from './real.mjs';
@@ -43,6 +43,8 @@ describe('an operator and a box', { timeout: 1_800_000 }, () => {
     await server?.stop();
     place.remove();
   });
+
+  afterEach(() => assert.deepEqual(page.complaints, []));
 
   const toggle = () => page.getByRole('switch', { name: /autostart/i });
   const settings = (value) => (event) =>
@@ -84,28 +86,20 @@ describe('an operator and a box', { timeout: 1_800_000 }, () => {
     const id = page.url().split('/houses/')[1].split('/')[0];
     await page.goto(`${server.url}/houses/${id}/media`);
     await page.locator('input[type=file]').setInputFiles(join(place.path, 'Blue waves.mp4'));
-    await page.getByText('Blue waves').first().waitFor();
+    await page.getByRole('button', { name: /^Blue waves/ }).waitFor();
     await shot(page, 'real-media');
-    // The editor has tests of its own; here its requests are enough.
-    await page.evaluate(async (house) => {
-      const csrf = /musebox_csrf=([^;]+)/.exec(document.cookie)[1];
-      const ask = async (method, path, body, headers = {}) => {
-        const answer = await fetch(`/api/v1/houses/${house}${path}`, {
-          method,
-          headers: { 'content-type': 'application/json', 'x-csrf-token': csrf, ...headers },
-          body: body && JSON.stringify(body),
-        });
-        if (!answer.ok) throw new Error(await answer.text());
-        return answer;
-      };
-      const { items } = await (await ask('GET', '/items')).json();
-      const montages = [{ id: 'm', tracks: [{ id: 't', items: [items[0].id] }] }];
-      const list = await (await ask('POST', '/playlists', { name: 'Summer', montages })).json();
-      const tag = (await ask('GET', '')).headers.get('etag');
-      await ask('PATCH', '', { playlist: list.id }, { 'if-match': tag });
-    }, id);
+    const going = page.getByRole('navigation');
+    await going.getByText('Playlists').click();
+    await page.getByRole('button', { name: 'New playlist' }).click();
+    await page.getByLabel('Name of the playlist').fill('Summer');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Add items to montage 1, main' }).click();
+    await page.getByRole('dialog').getByText('Blue waves', { exact: true }).click();
+    await page.getByRole('button', { name: 'Add 1 item' }).click();
+    await page.locator('.item-row').filter({ hasText: 'Blue waves' }).waitFor();
+    await going.getByText('Screens').click();
+    await page.getByLabel('Now playing').selectOption({ label: 'Summer' });
     await until(async () => (await screen.status()).house.media.complete === 1, 'the film is on the box');
-    await page.goto(`${server.url}/houses/${id}`);
     await toggle().waitFor();
   });
 
