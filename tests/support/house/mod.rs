@@ -505,6 +505,46 @@ pub struct PaperBox {
     pub screen: String,
 }
 
+/// What a box has that shows its code and its check number.
+pub struct Shown {
+    key: SigningKey,
+    /// The enrolment's id.
+    pub id: String,
+    /// The code.
+    pub code: String,
+    secret: String,
+    check: Value,
+}
+
+impl Shown {
+    /// A new box shows its code.
+    pub async fn of(house: &House, seed: u8) -> Self {
+        use sha2::{Digest, Sha256};
+        let key = SigningKey::from_bytes(&[seed; 32]);
+        let nonce = [seed.wrapping_add(1); 32];
+        let nobody = Asker::nobody(house);
+        let asked = nobody
+            .post("/enrol", json!({
+                "device_key": hex(key.verifying_key().as_bytes()), "version": "0.1.0", "name": "Foyer",
+                "outputs": ["main"], "commit": hex(&Sha256::digest(nonce)),
+            }))
+            .await
+            .is(201);
+        let text = |name: &str| asked[name].as_str().expect("a text").to_owned();
+        let (id, code, secret) = (text("id"), text("code"), text("secret"));
+        let reveal = json!({"secret": secret, "box_nonce": hex(&nonce)});
+        let revealed = nobody.post(&format!("/enrol/{id}/reveal"), reveal).await;
+        let check = revealed.is(200)["check"].clone();
+        Self {
+            key,
+            id,
+            code,
+            secret,
+            check,
+        }
+    }
+}
+
 /// Bytes as hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -524,34 +564,21 @@ impl PaperBox {
         house_id: &str,
         seed: u8,
     ) -> Result<Self, Answer> {
-        use sha2::{Digest, Sha256};
-        let key = SigningKey::from_bytes(&[seed; 32]);
-        let nonce = [seed.wrapping_add(1); 32];
-        let nobody = Asker::nobody(house);
-        let asked = nobody
-            .post("/enrol", json!({
-                "device_key": hex(key.verifying_key().as_bytes()), "version": "0.1.0", "name": "Foyer",
-                "outputs": ["main"], "commit": hex(&Sha256::digest(nonce)),
-            }))
-            .await
-            .is(201);
-        let id = asked["id"].as_str().expect("an id").to_owned();
-        let reveal = json!({"secret": asked["secret"], "box_nonce": hex(&nonce)});
-        let check = nobody
-            .post(&format!("/enrol/{id}/reveal"), reveal)
-            .await
-            .is(200);
+        let Shown {
+            key,
+            id,
+            code,
+            secret,
+            check,
+        } = Shown::of(house, seed).await;
         let found = operator
             .post(
                 &format!("/houses/{house_id}/enrolments/look-up"),
-                json!({"code": asked["code"]}),
+                json!({"code": code}),
             )
             .await
             .is(200);
-        assert_eq!(
-            found["check"], check["check"],
-            "both sides show the same number"
-        );
+        assert_eq!(found["check"], check, "both sides show the same number");
         let approve = format!("/houses/{house_id}/enrolments/{id}/approve");
         let approved = operator.post(&approve, json!({"name": "The foyer"})).await;
         if approved.status != 200 {
@@ -559,8 +586,8 @@ impl PaperBox {
         }
         let approved = approved.body;
         let screen = approved["screen"].as_str().expect("a screen").to_owned();
-        let secret = format!("Bearer {}", asked["secret"].as_str().expect("a secret"));
-        let standing = nobody
+        let secret = format!("Bearer {secret}");
+        let standing = Asker::nobody(house)
             .send(
                 Method::GET,
                 &format!("/enrol/{id}"),
