@@ -702,13 +702,15 @@ mod tests {
         let tie = Tie::Linked(link);
         LinkFile::new(folder.path()).write(&tie).expect("written");
         let (client, asks) = client_with_asks(folder.path(), None, Discovery::Never);
-        let running = tokio::spawn(client.run());
-        let (reply, answer) = oneshot::channel();
-        asks.send(Ask::Pair(None, reply)).expect("it runs");
-        let answer = answer.await.expect("an answer");
+        let ((), answer) = tokio::join!(client.run(), async {
+            let (reply, answer) = oneshot::channel();
+            asks.send(Ask::Pair(None, reply)).expect("it runs");
+            let answer = answer.await.expect("an answer");
+            // It ends when nobody can ask any more.
+            drop(asks);
+            answer
+        });
         assert_eq!(answer, Ok(url("a.example")));
-        drop(asks);
-        running.await.expect("it ends");
     }
 
     #[test]

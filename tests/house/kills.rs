@@ -5,10 +5,7 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{
-    media::upload,
-    support::{Asker, House, PATIENCE, token},
-};
+use crate::support::{Asker, House, PATIENCE, token, upload};
 
 /// How often the server is killed.
 const KILLS: u64 = 125;

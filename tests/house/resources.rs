@@ -3,10 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::{
-    media::upload,
-    support::{Asker, House, PaperBox},
-};
+use crate::support::{Asker, House, PaperBox, upload};
 
 #[tokio::test]
 async fn the_toggle_needs_the_revision_it_changes_and_tells_everybody() {

@@ -498,7 +498,7 @@ async fn what_is_counted_is_told_to_this_machine_and_to_whoever_has_a_token_of_i
     assert_eq!(nobody.get("//metrics").await.status, 200);
     assert_eq!(ask(&nobody).await, 401);
     assert_eq!(ask(&ada).await, 403);
-    let watcher = Asker::with_token(&house, token(&house.data, "viewer"));
+    let watcher = Asker::with_token(&house, token(&house.data, "viewer", &[]));
     assert_eq!(ask(&watcher).await, 200);
     // Whether it is well, everybody may know.
     let ready = nobody.send(Method::GET, "//readyz", None, &from_outside);
