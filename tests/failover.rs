@@ -57,7 +57,9 @@ fn showing(play: &Value) -> Showing {
 /// What the box has shown until now, as its own log has it, the oldest first: without a gap and without a double.
 fn shown(player: &PlayerBox) -> Vec<Showing> {
     let text = fs::read_to_string(player.path("state/plays.jsonl")).expect("a play log");
-    let lines = text.lines().filter(|line| line.contains("duration_ms"));
+    // The last line may be on its way.
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    let lines = whole.lines().filter(|line| line.contains("duration_ms"));
     let plays: Vec<Value> = lines
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect();

@@ -4,6 +4,7 @@
 
 #[path = "../support/postgres/mod.rs"]
 mod postgres;
+#[allow(dead_code)] // The other tests of the house take the rest.
 #[path = "../support/house/mod.rs"]
 mod support;
 
