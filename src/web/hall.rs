@@ -50,7 +50,7 @@ pub struct Hall {
     writing: tokio::sync::Mutex<()>,
     guests: Arc<Guests>,
     waiting: Mutex<HashMap<String, oneshot::Sender<Option<String>>>>,
-    live: Mutex<HashMap<String, Live>>,
+    live: Mutex<HashMap<String, Kept>>,
     dates: Dates,
     stale: AtomicBool,
 }
@@ -64,6 +64,34 @@ pub struct Live {
     pub seen: i64,
     /// Whether it is connected.
     pub online: bool,
+}
+
+/// The same as it is kept: as text, since a tree of JSON takes some times the room, and there is one for each screen.
+struct Kept {
+    state: Option<Box<str>>,
+    seen: i64,
+    online: bool,
+}
+
+impl From<&Live> for Kept {
+    fn from(live: &Live) -> Self {
+        Self {
+            state: live.state.as_ref().map(|state| state.to_string().into()),
+            seen: live.seen,
+            online: live.online,
+        }
+    }
+}
+
+impl From<&Kept> for Live {
+    fn from(kept: &Kept) -> Self {
+        let state = kept.state.as_deref();
+        Self {
+            state: state.map(|text| serde_json::from_str(text).expect("it was written from JSON")),
+            seen: kept.seen,
+            online: kept.online,
+        }
+    }
 }
 
 /// The way on which a box's answer to a command comes; nobody waits for it any more once this is dropped.
@@ -134,7 +162,7 @@ impl Hall {
                 seen: row.seen,
                 online: row.online,
             };
-            (row.screen, live)
+            (row.screen, Kept::from(&live))
         });
         let (epoch, rev, document) = read(stored);
         let mut history = History::new(epoch, rev, document);
@@ -431,7 +459,11 @@ impl Hall {
 
     /// What every screen has said last; also one that is removed already, whose box was heard of as it left.
     pub fn live(&self) -> HashMap<String, Live> {
-        locked(&self.live).clone()
+        let all = locked(&self.live);
+        let live = all
+            .iter()
+            .map(|(screen, kept)| (screen.clone(), kept.into()));
+        live.collect()
     }
 
     /// What every screen of the document has said last.
@@ -446,11 +478,10 @@ impl Hall {
 
     /// Notes what a screen has said; before pages are told, so that one that loses that finds it here.
     pub fn note(&self, screen: &str, live: &Live) {
-        let mut live = live.clone();
+        let mut live = Kept::from(live);
         let mut all = locked(&self.live);
-        if live.state.is_none() {
-            live.state = all.get(screen).and_then(|before| before.state.clone());
-        }
+        let before = all.remove(screen);
+        live.state = live.state.or_else(|| before?.state);
         all.insert(screen.to_owned(), live);
     }
 
@@ -468,8 +499,9 @@ impl Hall {
             seen: row.seen,
             online: row.online,
         };
-        let known = locked(&self.live).get(&row.screen).cloned();
-        let news = known.is_none_or(|known| known.seen < live.seen || known.online != live.online);
+        let news = locked(&self.live)
+            .get(&row.screen)
+            .is_none_or(|known| known.seen < live.seen || known.online != live.online);
         if !news || self.is_here(&row.screen) {
             return;
         }
