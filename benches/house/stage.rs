@@ -84,7 +84,6 @@ impl Stage {
             id: HOUSE.to_owned(),
             resources,
             owner: None,
-            at: now,
         };
         store.create_house(&house).await?;
         store

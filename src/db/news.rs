@@ -37,11 +37,6 @@ pub enum News {
     },
     /// Somebody's rights have changed, or a session or a token has ended.
     People,
-    /// Screens of a house have reported. Told within one process only.
-    Reported {
-        /// The house.
-        house: String,
-    },
     /// News may have been missed: everything is to be read again.
     Lost,
 }

@@ -40,7 +40,7 @@ pub(crate) fn member((user, email, name, role): MemberRow) -> Result<Member, Sto
     })
 }
 
-/// token_hash, member, csrf, made, expires
+/// token_hash, house, email, role, expires
 pub(crate) type InvitationRow = (String, String, String, String, i64);
 
 pub(crate) fn invitation(
@@ -55,6 +55,7 @@ pub(crate) fn invitation(
     })
 }
 
+/// token_hash, member, csrf, made, expires
 pub(crate) type SessionRow = (String, String, String, i64, i64);
 
 pub(crate) fn session((token_hash, user, csrf, made, expires): SessionRow) -> Session {

@@ -146,7 +146,6 @@ impl Halls {
                 }
             }
             News::People => self.doubt_pages().await,
-            News::Reported { .. } => {}
             News::Lost => {
                 metrics::counter!("musebox_house_news_lost_total").increment(1);
                 for hall in self.all().await {

@@ -275,7 +275,6 @@ pub fn new_house(name: &str, owner: Option<&str>) -> Result<NewHouse, Problem> {
         }],
         id,
         owner: owner.map(str::to_owned),
-        at: clock::now_ms(),
     })
 }
 

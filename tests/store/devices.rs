@@ -60,11 +60,7 @@ pub async fn a_box_is_approved_with_its_screen(store: Arc<dyn Store>) {
         ("h1", "key-e1")
     );
     assert_eq!((device.name.as_str(), device.approved), ("pi", NOW + 1));
-    assert_eq!(
-        store.device_by_key("key-e1").await.unwrap(),
-        Some(device.clone())
-    );
-    assert_eq!(store.devices("h1").await.unwrap(), [device]);
+    assert_eq!(store.device_by_key("key-e1").await.unwrap(), Some(device));
     let stored = store.load("h1").await.unwrap().unwrap();
     assert_eq!(stored.rev, 2);
     assert!(
@@ -249,7 +245,6 @@ pub async fn a_screen_gets_another_box(store: Arc<dyn Store>) {
     assert_eq!(store.device_with_token("t1", NOW).await.unwrap(), None);
     assert_eq!(store.device_by_key("key-e1").await.unwrap(), None);
     assert_eq!(store.device("s1").await.unwrap().unwrap().key, "key-e2");
-    assert_eq!(store.devices("h1").await.unwrap().len(), 1);
 }
 
 pub async fn a_revoked_box_is_shut_out(store: Arc<dyn Store>) {

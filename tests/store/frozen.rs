@@ -30,7 +30,6 @@ async fn fill(store: &Arc<dyn Store>) {
             json!({"name": "L'été", "volume": 0.8}),
         )],
         owner: Some("u1".to_owned()),
-        at: NOW,
     };
     store.create_house(&house).await.unwrap();
     with_box(store, "e1", "h1", "s1", 1).await;

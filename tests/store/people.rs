@@ -162,13 +162,13 @@ pub async fn sessions_end(store: Arc<dyn Store>) {
         Some(session("t1"))
     );
     assert_eq!(store.session("t1", NOW + 100).await.unwrap(), None);
-    store.extend_session("t1", NOW + 200).await.unwrap();
-    assert!(store.session("t1", NOW + 100).await.unwrap().is_some());
     store.delete_session("t2").await.unwrap();
     store.delete_session("t2").await.unwrap();
     assert_eq!(store.session("t2", NOW).await.unwrap(), None);
     store.delete_sessions_of("u1").await.unwrap();
-    assert_eq!(store.session("t1", NOW).await.unwrap(), None);
+    for token in ["t1", "t3", "t4"] {
+        assert_eq!(store.session(token, NOW).await.unwrap(), None, "{token}");
+    }
     store.create_session(&session("t6")).await.unwrap();
     store.delete_user("u1").await.unwrap();
     assert_eq!(store.session("t6", NOW).await.unwrap(), None);
@@ -201,10 +201,9 @@ pub async fn api_tokens_are_revoked_and_go_with_their_user(store: Arc<dyn Store>
     assert_eq!(store.api_token("hash-t1").await.unwrap(), Some(own.clone()));
     assert_eq!(
         store.api_tokens(Some("u1")).await.unwrap(),
-        [own, for_house.clone()]
+        [own, for_house]
     );
     assert_eq!(store.api_tokens(None).await.unwrap(), [of_server]);
-    assert_eq!(store.api_tokens_for("h1").await.unwrap(), [for_house]);
     store.touch_api_token("t1", NOW + 5).await.unwrap();
     store.revoke_api_token("t1", NOW + 6).await.unwrap();
     assert_eq!(store.api_token("hash-t1").await.unwrap(), None);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use musebox::db::{self, CommandRow, News, ReportRow, StoreError};
+use musebox::db::{self, CommandRow, News, StoreError};
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
 
@@ -56,36 +56,6 @@ async fn servers_hear_each_others_commits() {
     assert_eq!(next(&mut news).await, revoked);
     one.new_epoch().await.unwrap();
     assert_eq!(next(&mut news).await, News::Lost);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn reports_are_told_in_their_own_server_only() {
-    let url = Server::shared().database();
-    let (one, other) = (open(&url).await, open(&url).await);
-    with_house(&one, "h1").await;
-    with_box(&one, "e1", "h1", "s1", 1).await;
-    let (mut own, mut news) = (one.listen(), other.listen());
-    let report = ReportRow {
-        screen: "s1".to_owned(),
-        house: "h1".to_owned(),
-        state: Some(json!({})),
-        seen: NOW,
-        online: true,
-    };
-    one.report(&[report]).await.unwrap();
-    one.commit("h1", 2, &change(3, vec![])).await.unwrap();
-    let reported = News::Reported {
-        house: "h1".to_owned(),
-    };
-    heard(&mut own, reported.clone()).await;
-    loop {
-        match next(&mut news).await {
-            told if told == reported => panic!("it was told elsewhere"),
-            told if told == house(3) => break,
-            _ => {}
-        }
-    }
-    assert_eq!(other.reports("h1").await.unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -42,7 +42,6 @@ pub fn new_house(id: &str) -> NewHouse {
             write("group", "g1", json!({"name": "Ground floor"})),
         ],
         owner: None,
-        at: NOW,
     }
 }
 

@@ -33,17 +33,6 @@ impl Devices for Database {
         Ok(device.map(rows::device))
     }
 
-    async fn devices(&self, house: &str) -> Result<Vec<Device>, StoreError> {
-        let devices: Vec<rows::DeviceRow> = sqlx::query_as(
-            "SELECT screen, house, key, name, approved, revoked FROM devices
-             WHERE house = $1 ORDER BY screen",
-        )
-        .bind(house)
-        .fetch_all(self.readers())
-        .await?;
-        Ok(devices.into_iter().map(rows::device).collect())
-    }
-
     async fn revoke_device(&self, screen: &str, at: i64) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         let done =

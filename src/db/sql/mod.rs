@@ -15,14 +15,7 @@ use super::{
     Database,
     dialect::{Connection, MARK_OFFLINE, lock_house, lock_house_for_removal},
 };
-use crate::db::{News, StoreError};
-
-impl Database {
-    /// Tells everybody in this process. Nobody may be listening.
-    pub(super) fn tell(&self, news: News) {
-        let _ = self.news.send(news);
-    }
-}
+use crate::db::StoreError;
 
 /// That a statement found what it was for.
 fn some(rows: u64, otherwise: StoreError) -> Result<(), StoreError> {

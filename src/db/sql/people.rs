@@ -181,17 +181,6 @@ impl People for Database {
         Ok(session.map(rows::session))
     }
 
-    async fn extend_session(&self, token_hash: &str, expires: i64) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        sqlx::query("UPDATE sessions SET expires = $2 WHERE token_hash = $1")
-            .bind(token_hash)
-            .bind(expires)
-            .execute(&mut *tx)
-            .await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
     async fn delete_session(&self, token_hash: &str) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         sqlx::query("DELETE FROM sessions WHERE token_hash = $1")
@@ -254,17 +243,6 @@ impl People for Database {
              FROM api_tokens WHERE member IS NOT DISTINCT FROM $1 ORDER BY made, id",
         )
         .bind(user)
-        .fetch_all(self.readers())
-        .await?;
-        tokens.into_iter().map(rows::api_token).collect()
-    }
-
-    async fn api_tokens_for(&self, house: &str) -> Result<Vec<ApiToken>, StoreError> {
-        let tokens: Vec<rows::ApiTokenRow> = sqlx::query_as(
-            "SELECT id, secret_hash, name, member, house, role, made, last_used, revoked
-             FROM api_tokens WHERE house = $1 ORDER BY made, id",
-        )
-        .bind(house)
         .fetch_all(self.readers())
         .await?;
         tokens.into_iter().map(rows::api_token).collect()

@@ -1,7 +1,5 @@
 //! Reports, play log, commands and alerts.
 
-use std::collections::BTreeSet;
-
 use async_trait::async_trait;
 use serde_json::Value;
 
@@ -13,10 +11,7 @@ use crate::db::{
 #[async_trait]
 impl Reports for Database {
     async fn report(&self, batch: &[ReportRow]) -> Result<(), StoreError> {
-        let newest = rows::newest(batch);
-        self.write_reports(&newest).await?;
-        self.tell_reported(newest.into_iter().map(|row| row.house));
-        Ok(())
+        self.write_reports(&rows::newest(batch)).await
     }
 
     async fn reports(&self, house: &str) -> Result<Vec<ReportRow>, StoreError> {
@@ -38,7 +33,6 @@ impl Reports for Database {
             .await?;
         tx.commit().await?;
         gone.sort_unstable();
-        self.tell_reported(gone.iter().map(|(house, _)| house.clone()));
         Ok(gone)
     }
 
@@ -174,13 +168,5 @@ impl Reports for Database {
         .map_err(|error| StoreError::from(error).or_not_found("house"))?;
         tx.commit().await?;
         Ok(())
-    }
-}
-
-impl Database {
-    fn tell_reported(&self, houses: impl Iterator<Item = String>) {
-        for house in houses.collect::<BTreeSet<_>>() {
-            self.tell(News::Reported { house });
-        }
     }
 }

@@ -49,14 +49,15 @@ impl Database {
     ) -> Result<(), StoreError> {
         tx.commit().await?;
         for one in news {
-            self.tell(one);
+            self.tell_all(one).await?;
         }
         Ok(())
     }
 
     /// Tells every server, which is this one, of what is not kept.
     pub(super) async fn tell_all(&self, news: News) -> Result<(), StoreError> {
-        self.tell(news);
+        // Nobody may be listening.
+        let _ = self.news.send(news);
         Ok(())
     }
 

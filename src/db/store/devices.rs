@@ -144,9 +144,6 @@ pub trait Devices: Send + Sync + 'static {
     /// The box with this key that is not revoked.
     async fn device_by_key(&self, key: &str) -> Result<Option<Device>, StoreError>;
 
-    /// The boxes of a house, the revoked ones too, by screen.
-    async fn devices(&self, house: &str) -> Result<Vec<Device>, StoreError>;
-
     /// Shuts a box out: it is revoked, its tokens and its report are gone. Told as [`News::Revoked`](super::super::News).
     ///
     /// # Errors

@@ -52,8 +52,6 @@ pub struct NewHouse {
     pub resources: Vec<Write>,
     /// The user who becomes its owner; none if an API token made it.
     pub owner: Option<String>,
-    /// When.
-    pub at: i64,
 }
 
 /// What a commit does to a house.

@@ -229,9 +229,6 @@ pub trait People: Send + Sync + 'static {
     /// The session with this token, if it has not ended by `now`.
     async fn session(&self, token_hash: &str, now: i64) -> Result<Option<Session>, StoreError>;
 
-    /// Lets a session last until then; nothing if there is none.
-    async fn extend_session(&self, token_hash: &str, expires: i64) -> Result<(), StoreError>;
-
     /// Ends a session; nothing if there is none.
     async fn delete_session(&self, token_hash: &str) -> Result<(), StoreError>;
 
@@ -249,9 +246,6 @@ pub trait People: Send + Sync + 'static {
 
     /// The API tokens of a user, or with `None` those of the server itself; the revoked ones too; oldest first.
     async fn api_tokens(&self, user: Option<&str>) -> Result<Vec<ApiToken>, StoreError>;
-
-    /// The API tokens that are for one house, whoever made them; the revoked ones too; oldest first.
-    async fn api_tokens_for(&self, house: &str) -> Result<Vec<ApiToken>, StoreError>;
 
     /// Notes that an API token was used. Not for every request: a write of the database each.
     async fn touch_api_token(&self, id: &str, at: i64) -> Result<(), StoreError>;

@@ -86,8 +86,7 @@ pub struct CommandRow {
 #[async_trait]
 pub trait Reports: Send + Sync + 'static {
     /// Keeps what screens last said, all in one transaction. Rows of screens that have no box in that house, as when it was
-    /// put out, and rows older than what is stored, are left out. Told as [`News::Reported`](super::super::News) in this
-    /// process.
+    /// put out, and rows older than what is stored, are left out.
     async fn report(&self, batch: &[ReportRow]) -> Result<(), StoreError>;
 
     /// What the screens of a house last said, by screen.
