@@ -124,9 +124,12 @@ impl KmsAtomic {
     /// Opens the card and finds a way for every head. Nothing is on the screen yet.
     pub fn open(options: &Options) -> Result<Self, OpenError> {
         let (card, objects) = opening::open_card(options.card.as_deref())?;
-        // Who was never master cannot become it later without rights: the card has to be opened anew. Root may ask even
-        // where another program is master.
-        if card.acquire_master_lock().is_err() {
+        // Who was never master cannot become it later without rights: the card has to be opened anew. Root is authenticated
+        // where another program is master, too, and so has to ask; others may ask only since Linux 5.8.
+        let is_root = nix::unistd::geteuid().is_root();
+        let is_master = card.authenticated().unwrap_or(false)
+            && (!is_root || card.acquire_master_lock().is_ok());
+        if !is_master {
             let path = card.path().display().to_string();
             return Err(OpenError::Taken { path });
         }
