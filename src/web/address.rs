@@ -34,17 +34,18 @@ impl FromRequestParts<Server> for Address {
     }
 }
 
-/// Whether the asker is on this machine, with no proxy in between.
+/// Whether the asker is on this machine, with no proxy in between. Behind a proxy nobody is: not every proxy says that it
+/// is one.
 pub struct IsHere(pub bool);
 
-impl<S: Send + Sync> FromRequestParts<S> for IsHere {
+impl FromRequestParts<Server> for IsHere {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, server: &Server) -> Result<Self, Infallible> {
         let forwarded = parts.headers.contains_key("x-forwarded-for");
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let here = peer.is_some_and(|peer| peer.0.ip().to_canonical().is_loopback());
-        Ok(Self(here && !forwarded))
+        Ok(Self(here && !forwarded && !server.behind_proxy))
     }
 }
 

@@ -503,4 +503,9 @@ async fn what_is_counted_is_told_to_this_machine_and_to_whoever_has_a_token_of_i
     // Whether it is well, everybody may know.
     let ready = nobody.send(Method::GET, "//readyz", None, &from_outside);
     assert_eq!(ready.await.status, 200);
+    // A proxy on this machine asks for others, whether it says so or not.
+    let folder = tempfile::tempdir().expect("a folder");
+    let house = House::on(folder.path(), &["--behind-proxy"]);
+    let answer = Asker::nobody(&house).get("//metrics").await;
+    assert_eq!(answer.status, 401);
 }
