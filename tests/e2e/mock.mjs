@@ -426,7 +426,7 @@ export async function start(port = 0) {
     const known = invitation && access.users.find((user) => user.email === invitation.email);
     if (known && known.password !== chosen) throw new Problem(401, 'this address and password do not belong together');
     if (!known && (chosen ?? '').length < 10)
-      throw new Problem(422, 'the password must have at least 10 characters', { key: 'password' });
+      throw new Problem(422, 'the password must have 10 to 1024 characters', { key: 'password' });
     if (!known && !name) throw new Problem(422, 'say what people call you', { key: 'name' });
     if (!invitation && token !== 'first') throw new Problem(410, spent);
     if (!invitation) return session({ ...access.users[0], email: address });
