@@ -33,8 +33,8 @@ pub enum Guest {
 /// A word for one guest.
 #[derive(Clone, Debug)]
 pub enum Word {
-    /// A command for a box.
-    Command(CommandFrame),
+    /// A command for a box. Boxed, since a mailbox has room for 32 words from its first on.
+    Command(Box<CommandFrame>),
     /// What a screen has said, for pages.
     Tell(Frame),
     /// A page was too slow for some of what screens have said: it is told what each has said last.
@@ -227,7 +227,7 @@ impl Guests {
         let of_screen = doors.iter().filter(|(_, door)| door.is_of(screen));
         // The newest is the one that lives.
         let door = of_screen.max_by_key(|(number, _)| **number);
-        door.is_some_and(|(_, door)| door.mailbox.try_send(Word::Command(command)).is_ok())
+        door.is_some_and(|(_, door)| door.mailbox.try_send(Word::Command(Box::new(command))).is_ok())
     }
 
     /// Passes on to pages what a screen has said.

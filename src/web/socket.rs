@@ -33,7 +33,7 @@ use tokio_util::task::TaskTracker;
 use crate::web::problem::{Class, Problem};
 
 /// What the socket reads at once. The default of 128 KiB would be all of a connection's memory.
-const READ_BUFFER: usize = 2048;
+const READ_BUFFER: usize = 1024;
 /// The longest frame that is sent.
 const LONGEST_FRAME: usize = 2048;
 
