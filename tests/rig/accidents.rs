@@ -438,6 +438,13 @@ fn seen(guest: &mut Guest, name: &str) -> Sight {
     look(&guest.screendump(name))
 }
 
+/// Writes a text console full, so that it is told from a black screen.
+fn fill(guest: &mut Guest, console: u32) {
+    guest.sh(&format!(
+        "for i in $(seq 60); do printf '%0150d\\n' $i; done >/dev/tty{console}; sleep 1"
+    ));
+}
+
 #[test]
 fn no_console_writes_over_the_picture_and_each_has_its_turn() {
     let mut guest = playing_on_virtio("consoles", "");
@@ -445,7 +452,8 @@ fn no_console_writes_over_the_picture_and_each_has_its_turn() {
     guest.sh("for i in $(seq 60); do echo 'written over the picture' >/dev/tty1; done; echo '<1>kernel talks' >/dev/kmsg; sleep 0.5");
     assert_eq!(guest.sh("rig-fault console-mode 1").trim(), "1");
     assert!(matches!(seen(&mut guest, "undisturbed.png"), Sight::Frame(mark) if mark.id == LOOP));
-    guest.sh("rig-fault front 2; sleep 1; echo 'the second console' >/dev/tty2; sleep 1");
+    guest.sh("rig-fault front 2; sleep 1");
+    fill(&mut guest, 2);
     assert_eq!(seen(&mut guest, "second-console.png"), Sight::Unreadable);
     guest.sh("rig-fault front 1; sleep 2");
     assert!(matches!(seen(&mut guest, "first-again.png"), Sight::Frame(mark) if mark.id == LOOP));
@@ -458,6 +466,7 @@ fn it_ends_in_time_and_gives_the_console_back() {
     assert_ends_in_time(&mut guest);
     assert_eq!(guest.sh("rig-fault console-mode 1").trim(), "0");
     guest.sh("systemctl start getty@tty1; sleep 1");
+    fill(&mut guest, 1);
     assert_eq!(seen(&mut guest, "console.png"), Sight::Unreadable);
 }
 
@@ -501,7 +510,7 @@ fn a_crash_leaves_a_usable_console_and_the_service_comes_back() {
               printf '[Service]\\nRestart=no\\n' >no.conf; systemctl daemon-reload; systemctl kill -s KILL museboxd");
     guest.until(10, "! systemctl is-active -q museboxd");
     assert_eq!(guest.sh("rig-fault console-mode 1").trim(), "0");
-    guest.sh("echo 'the first console' >/dev/tty1; sleep 1");
+    fill(&mut guest, 1);
     assert_eq!(seen(&mut guest, "after-crash.png"), Sight::Unreadable);
 }
 
