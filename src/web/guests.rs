@@ -227,7 +227,11 @@ impl Guests {
         let of_screen = doors.iter().filter(|(_, door)| door.is_of(screen));
         // The newest is the one that lives.
         let door = of_screen.max_by_key(|(number, _)| **number);
-        door.is_some_and(|(_, door)| door.mailbox.try_send(Word::Command(Box::new(command))).is_ok())
+        door.is_some_and(|(_, door)| {
+            door.mailbox
+                .try_send(Word::Command(Box::new(command)))
+                .is_ok()
+        })
     }
 
     /// Passes on to pages what a screen has said.
