@@ -158,6 +158,17 @@ impl Head {
         kernel_s.then_some(pending.since)
     }
 
+    /// The card has taken a picture, which is on its way to the screen.
+    pub(super) fn taken(&mut self, scene: Scene, ready: Arc<Ready>, now: MediaTime) {
+        self.flipped = false;
+        self.refusals.clear();
+        self.pending = Some(Latch {
+            scene,
+            ready: Some(ready),
+            since: now,
+        });
+    }
+
     /// What has stood on the screen for so long that it is to be committed again: only a commit tells that the screen was
     /// turned off underneath, or that another program has the card.
     pub(super) fn worn(&self, master: bool, now: MediaTime) -> Option<&Latch> {

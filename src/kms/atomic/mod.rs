@@ -239,14 +239,7 @@ impl KmsAtomic {
             };
             match self.push(head, &tried) {
                 Ok(()) => {
-                    let state = &mut self.heads[head];
-                    state.flipped = false;
-                    state.refusals.clear();
-                    state.pending = Some(Latch {
-                        scene,
-                        ready: Some(tried),
-                        since: clock::monotonic(),
-                    });
+                    self.heads[head].taken(scene, tried, clock::monotonic());
                     return Ok(());
                 }
                 Err(err) if is_of_the_picture(&err) => {
@@ -296,16 +289,7 @@ impl KmsAtomic {
             return;
         };
         match self.push(head, &ready) {
-            Ok(()) => {
-                let state = &mut self.heads[head];
-                state.flipped = false;
-                state.refusals.clear();
-                state.pending = Some(Latch {
-                    scene,
-                    ready: Some(ready),
-                    since: now,
-                });
-            }
+            Ok(()) => self.heads[head].taken(scene, ready, now),
             Err(err) => {
                 self.fault(head, &err, now);
             }
