@@ -18,7 +18,7 @@ use std::{fs, net::SocketAddr, sync::Arc, time::Instant};
 use jiff::Timestamp;
 use player_box::{PlayerBox, Running, until};
 use serde_json::{Value, json};
-use support::{Asker, House, PATIENCE, upload};
+use support::{Asker, Both, House, PATIENCE, upload};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
@@ -107,14 +107,13 @@ async fn exhibit(ada: &Asker, path: &str, player: &PlayerBox) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_box_whose_server_is_killed_goes_on_with_another_and_nothing_is_lost() {
-    let url = postgres::Server::shared().database();
-    let folders = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
-    let media = folders[0].path().join("media");
-    let more = ["--database", &url, "--media", media.to_str().expect("text")];
-    let one = House::on(folders[0].path(), &more);
-    let ada = Asker::first_operator(&one).await;
-    let other = House::on(folders[1].path(), &more);
-    let id = ada.only_house().await;
+    let Both {
+        one,
+        other,
+        ada,
+        id,
+        folders: _folders,
+    } = Both::start(&postgres::Server::shared().database()).await;
     let path = format!("/houses/{id}");
 
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

@@ -99,10 +99,15 @@ impl Pair {
 
     /// The box, which is paired, is told to play waves by itself after its start, plays them, and is turned off.
     fn plays_and_ends(&self, running: Running) {
+        self.plays_waves();
+        self.end(running);
+    }
+
+    /// The box, which is paired, is told to play waves by itself after its start, and plays them.
+    fn plays_waves(&self) {
         self.exhibit(&["waves"]);
         self.set("autostart_playlist", json!(true));
         self.wait("it plays", is("playing"));
-        self.end(running);
     }
 
     /// The same for a box that is paired first.
@@ -344,9 +349,7 @@ fn a_damaged_cache_is_set_aside_and_a_snapshot_asked_for() {
 fn a_box_that_is_taken_off_the_list_plays_on_and_can_be_paired_again() {
     let pair = Pair::new(Wire::Plain);
     let running = pair.paired();
-    pair.exhibit(&["waves"]);
-    pair.set("autostart_playlist", json!(true));
-    pair.wait("it plays", is("playing"));
+    pair.plays_waves();
     pair.house.revoke();
     let status = pair.wait("it is told", |status| status["house"]["linked"] == false);
     assert!(

@@ -4,59 +4,24 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
-use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
 use crate::{
     postgres::Server,
-    support::{Asker, House, PATIENCE, PaperBox, token},
+    support::{Asker, Both, House, PATIENCE, PaperBox, token},
 };
-
-/// Two servers on one database and one folder of media, and the first operator, who speaks to the first of them.
-struct Both {
-    one: House,
-    other: House,
-    ada: Asker,
-    /// The id of the only house.
-    id: String,
-    url: String,
-    /// They go when the test ends.
-    _folders: [TempDir; 2],
-}
-
-impl Both {
-    async fn start() -> Self {
-        let url = Server::shared().database();
-        let folders = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
-        let media = folders[0].path().join("media");
-        let more = ["--database", &url, "--media", media.to_str().expect("text")];
-        let one = House::on(folders[0].path(), &more);
-        let ada = Asker::first_operator(&one).await;
-        let other = House::on(folders[1].path(), &more);
-        assert_eq!(other.setup, None, "the first operator is there already");
-        let id = ada.only_house().await;
-        Self {
-            one,
-            other,
-            ada,
-            id,
-            url,
-            _folders: folders,
-        }
-    }
-}
 
 #[tokio::test]
 async fn a_change_through_one_server_reaches_the_boxes_of_the_other_and_one_that_dies_loses_nothing()
  {
+    let url = Server::shared().database();
     let Both {
         one,
         other,
         ada,
         id,
-        url,
-        ..
-    } = Both::start().await;
+        folders: _folders,
+    } = Both::start(&url).await;
     let path = format!("/houses/{id}");
 
     let foyer = PaperBox::enrol(&one, &ada, &id, 11).await;
@@ -159,8 +124,8 @@ async fn what_a_box_says_at_one_server_is_known_at_another_without_a_page() {
         other,
         ada,
         id,
-        ..
-    } = Both::start().await;
+        folders: _folders,
+    } = Both::start(&Server::shared().database()).await;
     let path = format!("/houses/{id}");
     let foyer = PaperBox::enrol(&one, &ada, &id, 12).await;
     // The first server has the house in memory from before the box was there.

@@ -108,9 +108,7 @@ fn a_house_with_another_key_is_not_believed_and_the_box_says_why() {
 fn a_house_hears_nothing_of_what_the_box_has_shown_for_the_one_before() {
     let pair = Pair::new(Wire::Plain);
     let running = pair.paired();
-    pair.exhibit(&["waves"]);
-    pair.set("autostart_playlist", json!(true));
-    pair.wait("it plays", is("playing"));
+    pair.plays_waves();
     pair.house.revoke();
     pair.wait("it is told", |status| status["house"]["linked"] == false);
     let log = pair.player.path("state/plays.jsonl");

@@ -162,6 +162,41 @@ pub async fn exhaust(attempt: impl AsyncFn(usize) -> u16) {
     panic!("nobody is refused");
 }
 
+/// Two servers on one database and one folder of media, and the first operator, who speaks to the first of them.
+pub struct Both {
+    /// The one that `ada` speaks to.
+    pub one: House,
+    /// The other.
+    pub other: House,
+    /// The first operator.
+    pub ada: Asker,
+    /// The id of the only house.
+    pub id: String,
+    /// They go with this.
+    pub folders: [TempDir; 2],
+}
+
+impl Both {
+    /// Starts them on the database at this address.
+    pub async fn start(url: &str) -> Self {
+        let folders = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+        let media = folders[0].path().join("media");
+        let more = ["--database", url, "--media", media.to_str().expect("text")];
+        let one = House::on(folders[0].path(), &more);
+        let ada = Asker::first_operator(&one).await;
+        let other = House::on(folders[1].path(), &more);
+        assert_eq!(other.setup, None, "the first operator is there already");
+        let id = ada.only_house().await;
+        Self {
+            one,
+            other,
+            ada,
+            id,
+            folders,
+        }
+    }
+}
+
 /// Somebody who asks.
 #[derive(Clone)]
 pub struct Asker {
