@@ -34,6 +34,9 @@ fn presenting_costs_little_more_than_waiting_and_is_quick() {
     configure(&mut guest, &["c.mp4"], "");
     guest.sh("sed -i s/^autostart_playlist.*/autostart_playlist=false/ /etc/musebox/musebox.toml");
     guest.sh("systemctl start museboxd; sleep 2");
+    // The kernel may not join its pages into huge ones: who touches one meanwhile waits, here for as long as 80 ms.
+    let memory = guest.sh("cat /proc/$(systemctl show -P MainPID museboxd)/status");
+    assert!(memory.contains("THP_enabled:\t0"), "{memory}");
     let waiting = share(&mut guest, 10);
     guest.sh("museboxctl play");
     guest.until(20, &has_shown(1));
