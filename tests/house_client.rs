@@ -51,10 +51,12 @@ impl Pair {
     }
 
     fn start(&self) -> Running {
+        self.start_in("640x360@30")
+    }
+
+    fn start_in(&self, mode: &str) -> Running {
         let url = self.house.url();
-        let daemon = self
-            .player
-            .daemon(&["--mode", "640x360@30", "--house", &url]);
+        let daemon = self.player.daemon(&["--mode", mode, "--house", &url]);
         Running::start(daemon)
     }
 
@@ -89,7 +91,12 @@ impl Pair {
 
     /// A running box that belongs to the house.
     fn paired(&self) -> Running {
-        let running = self.start();
+        self.paired_in("640x360@30")
+    }
+
+    /// The same with a screen of this mode.
+    fn paired_in(&self, mode: &str) -> Running {
+        let running = self.start_in(mode);
         self.decide("approved");
         self.wait("the box is connected", |status| {
             status["house"]["online"] == true

@@ -114,7 +114,7 @@ pub struct Head {
     /// What becomes true with the commit that is pending.
     pub news: VecDeque<News>,
     /// How pictures are laid onto it.
-    pub fit: Fit,
+    fit: Fit,
     /// What is shown and what follows.
     pub programme: Programme,
     /// Whether a first picture is expected any moment.
@@ -499,6 +499,18 @@ impl Head {
             self.clock.set_rate(mode.rate);
         }
         self.mode = mode;
+        self.lay_anew(shown);
+    }
+
+    /// Another fit, and what is on the screen laid out by it.
+    pub fn set_fit(&mut self, fit: Fit, shown: Option<&Scene>) {
+        if std::mem::replace(&mut self.fit, fit) != fit {
+            self.lay_anew(shown);
+        }
+    }
+
+    /// Lays what waits, or else what is on the screen.
+    fn lay_anew(&mut self, shown: Option<&Scene>) {
         let waiting = self.scene.take();
         if let Some(scene) = waiting.as_ref().or(shown)
             && let Some(layer) = scene.layers.first()

@@ -559,10 +559,11 @@ impl Presenter {
             Order::WakeAt(at) => self.wake = at,
             Order::Expect(screen, expecting) => self.heads[screen.0].expecting = expecting,
             Order::Fit(fit) => {
+                let background = self.settings.background;
                 for (screen, head) in self.heads.iter_mut().enumerate() {
-                    head.fit = fit;
-                    self.display
-                        .set_layout(screen, fit, self.settings.background);
+                    self.display.set_layout(screen, fit, background);
+                    let shown = self.display.latched(screen);
+                    head.set_fit(fit, shown.as_ref());
                 }
             }
             Order::Volume(volume) => self.mixer.set_volume(volume),

@@ -1,8 +1,10 @@
 //! What a house sets reaches its boxes, by way of groups too, and outlives a restart without the house.
 
+use std::{fs, path::Path};
+
 use serde_json::{Value, json};
 
-use crate::{Pair, fake_house::Wire, is};
+use crate::{Pair, fake_house::Wire, is, player_box::until};
 
 impl Pair {
     /// Two playlists: `p1` of waves, which is selected, and `p2` of storm.
@@ -105,6 +107,48 @@ fn without_auto_advance_an_item_stays_until_somebody_says_next() {
     pair.set("auto_advance", json!(true));
     pair.wait("items follow each other again", |status| {
         shown(status) >= shown(&next) + 2
+    });
+    pair.end(running);
+}
+
+#[test]
+fn another_fit_is_seen_on_what_is_shown_already() {
+    let pair = Pair::new(Wire::Plain);
+    let running = pair.paired_in("640x480@30");
+    pair.plays_waves();
+    let differs_from = |seen: &[&[u8]]| {
+        until("it looks otherwise", || {
+            let picture = pair.picture();
+            let is_new = seen.iter().all(|seen| *seen != picture);
+            is_new.then_some(picture)
+        })
+    };
+    // The image is 640x360: there is nothing in the 60 rows above it and below it.
+    let whole = until("the whole image is shown", || {
+        let bytes = pair.picture();
+        let picture = image::load_from_memory(&bytes)
+            .expect("a picture")
+            .to_rgb8();
+        let black = |row: u32| (0..640).all(|x| picture.get_pixel(x, row).0 == [0; 3]);
+        let is_whole = (0..60).chain(420..480).all(black) && !(60..420).all(black);
+        is_whole.then_some(bytes)
+    });
+    pair.set("fit", json!("cover"));
+    let covering = differs_from(&[&whole]);
+    pair.set("fit", json!("stretch"));
+    let stretched = differs_from(&[&whole, &covering]);
+    for (name, picture) in [
+        ("contain", &whole),
+        ("cover", &covering),
+        ("stretch", &stretched),
+    ] {
+        // For people to look at.
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fit-{name}.png"));
+        fs::write(path, picture).expect("written");
+    }
+    pair.set("fit", json!("contain"));
+    until("it is as before", || {
+        (pair.picture() == whole).then_some(())
     });
     pair.end(running);
 }
