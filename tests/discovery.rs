@@ -54,6 +54,14 @@ fn in_a_network_of_its_own(test: &str) -> bool {
     false
 }
 
+/// As others have to look for it.
+#[test]
+fn the_service_has_the_name_that_is_documented() {
+    let name = "_musebox-house._tcp";
+    assert_eq!(musebox::domain::protocol::SERVICE, format!("{name}.local."));
+    assert!(include_str!("../docs/house.md").contains(name));
+}
+
 /// A house server that announces itself.
 fn announcing(data: &Path) -> House {
     House::with(data, &["--listen", "0.0.0.0:0"])

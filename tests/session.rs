@@ -243,6 +243,12 @@ fn the_first_frame_is_a_hello_of_a_known_version_and_comes_in_time() {
         Some(ErrorCode::UnknownProto)
     );
     assert_eq!(closed(&outputs), Some(CLOSE_UNKNOWN_PROTO));
+    let reason = outputs.iter().find_map(|output| match output {
+        HouseOutput::Close { reason, .. } => Some(reason.to_string()),
+        _ => None,
+    });
+    let reason = reason.expect("a reason");
+    assert!(reason.contains("protocol"), "{reason}");
 
     let outputs = house_does(Peer::Box, vec![HouseInput::Received(Message::Unknown)]);
     assert_eq!(error_code(&sent(&outputs)[0]), Some(ErrorCode::NoHello));

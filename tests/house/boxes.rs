@@ -3,7 +3,7 @@
 use serde_json::json;
 use sqlx::{Connection, SqliteConnection};
 
-use crate::support::{Asker, House, PaperBox, exhaust};
+use crate::support::{Asker, House, PaperBox, Shown, exhaust};
 
 #[tokio::test]
 async fn a_box_comes_in_hears_changes_reports_and_is_put_out_at_once() {
@@ -96,6 +96,23 @@ async fn a_box_comes_in_hears_changes_reports_and_is_put_out_at_once() {
     assert_eq!(answer.bytes, picture);
     assert!(answer.headers.contains_key("last-modified"));
 
+    // One that is recent enough is not asked for again; one that is not, is.
+    let recent = format!("{path}/screens/{screen}/picture?fresh=3600");
+    assert_eq!(ada.get(&recent).await.bytes, picture);
+    let newer = b"\xff\xd8\xff a newer picture".to_vec();
+    let old = format!("{path}/screens/{screen}/picture?fresh=0");
+    let (answer, ()) = tokio::join!(ada.get(&old), async {
+        let command = socket.hear_a("command").await;
+        assert_eq!(command["command"], "screenshot");
+        let put = format!("/screens/{screen}/picture");
+        let body = Some(("image/jpeg", newer.clone()));
+        let put = asker.raw(reqwest::Method::PUT, &put, body, &[]).await;
+        put.is(204);
+        let done = json!({"type": "ack", "id": command["id"]});
+        socket.say(done).await;
+    });
+    assert_eq!(answer.bytes, newer);
+
     // A second output has a picture of its own, once the box has told of it.
     let two = json!({"type": "hello", "proto": 1, "outputs": ["main", "Säule 2"]});
     socket.say(two).await;
@@ -117,7 +134,7 @@ async fn a_box_comes_in_hears_changes_reports_and_is_put_out_at_once() {
     });
     assert_eq!(answer.bytes, side);
     let first = format!("{path}/screens/{screen}/picture?output=main");
-    assert_eq!(ada.get(&first).await.bytes, picture);
+    assert_eq!(ada.get(&first).await.bytes, newer);
     let none = format!("{path}/screens/{screen}/picture?output=other");
     ada.get(&none).await.is(404);
 
@@ -386,6 +403,63 @@ async fn a_frame_that_is_too_long_ends_the_connection_with_words() {
 }
 
 #[tokio::test]
+async fn only_the_key_that_was_challenged_gets_a_token_and_gets_it_once() {
+    let house = House::start();
+    let ada = Asker::first_operator(&house).await;
+    let id = ada.only_house().await;
+    let foyer = PaperBox::enrol(&house, &ada, &id, 20).await;
+    let other = PaperBox::enrol(&house, &ada, &id, 21).await;
+    let nonce = async |one: &PaperBox| {
+        let challenge = one.challenge(&house).await.is(200);
+        challenge["nonce"].as_str().expect("a nonce").to_owned()
+    };
+
+    let forged = nonce(&foyer).await;
+    foyer.respond(&house, &forged, &other.key).await.is(401);
+    let others = nonce(&other).await;
+    foyer.respond(&house, &others, &foyer.key).await.is(401);
+    let own = nonce(&foyer).await;
+    foyer.respond(&house, &own, &foyer.key).await.is(200);
+    foyer.respond(&house, &own, &foyer.key).await.is(401);
+    let made_up = crate::support::hex(&[7; 32]);
+    foyer.respond(&house, &made_up, &foyer.key).await.is(401);
+}
+
+#[tokio::test]
+async fn a_code_is_good_for_ten_minutes_and_no_longer() {
+    let house = House::start();
+    let ada = Asker::first_operator(&house).await;
+    let path = format!("/houses/{}/enrolments", ada.only_house().await);
+    let begun = jiff::Timestamp::now().as_millisecond();
+    let shown = Shown::of(&house, 22).await;
+    let ended = jiff::Timestamp::now().as_millisecond();
+    let (look_up, code) = (format!("{path}/look-up"), json!({"code": shown.code}));
+    ada.post(&look_up, code.clone()).await.is(200);
+
+    let mut database = database(&house).await;
+    let kept: i64 = sqlx::query_scalar("SELECT expires FROM enrolments")
+        .fetch_one(&mut database)
+        .await
+        .expect("one enrolment");
+    assert!((begun + 600_000..=ended + 600_000).contains(&kept));
+    // Ten minutes go by.
+    sqlx::query("UPDATE enrolments SET expires = expires - 600000")
+        .execute(&mut database)
+        .await
+        .expect("changed");
+    ada.post(&look_up, code).await.is(404);
+    let approve = format!("{path}/{}/approve", shown.id);
+    ada.post(&approve, json!({})).await.is(410);
+}
+
+/// What the server keeps.
+async fn database(house: &House) -> SqliteConnection {
+    let file = format!("sqlite:{}", house.data.join("house.db").display());
+    let database = SqliteConnection::connect(&file).await;
+    database.expect("the database")
+}
+
+#[tokio::test]
 async fn a_token_is_good_for_a_quarter_of_an_hour_and_no_longer() {
     let house = House::start();
     let ada = Asker::first_operator(&house).await;
@@ -399,9 +473,7 @@ async fn a_token_is_good_for_a_quarter_of_an_hour_and_no_longer() {
     let path = format!("/houses/{id}");
     asker.get(&path).await.is(200);
 
-    let file = format!("sqlite:{}", house.data.join("house.db").display());
-    let database = SqliteConnection::connect(&file).await;
-    let mut database = database.expect("the database");
+    let mut database = database(&house).await;
     let kept: i64 = sqlx::query_scalar("SELECT expires FROM device_tokens")
         .fetch_one(&mut database)
         .await

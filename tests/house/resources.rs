@@ -91,6 +91,20 @@ async fn playlists_and_items_are_made_changed_and_removed() {
     let list = list["id"].as_str().expect("an id").to_owned();
     ada.patch(&path, json!({"playlist": list})).await.is(200);
 
+    // What has been changed since it was seen is neither changed nor removed.
+    let one = format!("{path}/playlists/{list}");
+    let seen = ada.get(&one).await.etag();
+    let name = |name: &str| Some(json!({"name": name}));
+    ada.patch(&one, json!({"name": "Autumn"})).await.is(200);
+    let stale = [("if-match", &*seen)];
+    let late = ada.send(Method::PATCH, &one, name("Winter"), &stale).await;
+    assert_eq!(late.is(412)["current"]["name"], "Autumn");
+    let late = ada.send(Method::DELETE, &one, None, &stale).await;
+    late.is(412);
+    let blind = ada.send(Method::PATCH, &one, name("Winter"), &[]).await;
+    blind.is(428);
+    ada.patch(&one, json!({"name": "Summer"})).await.is(200);
+
     let in_use = ada.delete(&format!("{path}/items/{item}")).await.is(409);
     assert!(
         in_use["detail"].as_str().expect("words").contains("Summer"),

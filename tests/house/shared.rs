@@ -157,6 +157,13 @@ async fn what_a_box_says_at_one_server_is_known_at_another_without_a_page() {
         socket.say(refused).await;
     });
     assert_eq!(answer.is(409)["detail"], "nothing plays");
+
+    // Put out at one server, it is out at the other at once.
+    let screen = format!("{path}/screens/{}", foyer.screen);
+    ada.delete(&screen).await.is(204);
+    assert_eq!(socket.hear_a("error").await["code"], "revoked");
+    assert_eq!(socket.hear().await, json!({"close": 4004}));
+    at_other.get(&path).await.is(401);
 }
 
 #[tokio::test]

@@ -33,6 +33,20 @@ const OWN: [&str; 8] = [
     "GET /environment",
 ];
 
+/// What only a box does.
+const BOXES: &str = "PUT /screens/{screen}/picture";
+
+/// The least role in a house that a route is for.
+fn least(route: &str) -> &'static str {
+    match route {
+        "DELETE /houses/{house}" => "owner",
+        route if route.contains("/members") => "owner",
+        "GET /houses/{house}/alerts" | "GET /houses/{house}/uploads/{id}" => "editor",
+        route if route.starts_with("GET ") => "viewer",
+        _ => "editor",
+    }
+}
+
 /// A route, as somebody who may would ask it.
 struct Request {
     /// Its method and its path with the names of what goes in.
@@ -146,7 +160,7 @@ impl Full {
             .replace("{name}", &self.medium)
             .replace("{id}", &self.item);
         let (kind, body) = match &*name {
-            "PUT /screens/{screen}/picture" => ("image/jpeg", PICTURE.to_vec()),
+            BOXES => ("image/jpeg", PICTURE.to_vec()),
             "PATCH /houses/{house}/uploads/{id}" => {
                 ("application/offset+octet-stream", b"abc".to_vec())
             }
@@ -251,7 +265,7 @@ async fn every_route_is_closed_to_strangers() {
             continue;
         }
         let (asker, status) = match &**name {
-            "PUT /screens/{screen}/picture" => (&full.box_asker, None),
+            BOXES => (&full.box_asker, None),
             // The screen is not connected.
             "POST /houses/{house}/screens/{screen}/commands" => (ada, Some(409)),
             // Its box was let in just before.
@@ -266,6 +280,52 @@ async fn every_route_is_closed_to_strangers() {
         tried += 1;
     }
     assert!(tried > 25, "only {tried} routes were tried");
+}
+
+#[tokio::test]
+async fn each_route_is_for_those_whose_role_is_high_enough() {
+    let house = House::start();
+    let full = Full::fill(&house).await;
+    let path = format!("/houses/{}", full.id);
+    let invite = async |email: &str, role: &str| full.ada.invite(&house, &path, email, role).await;
+    let viewer = invite("vera@example.org", "viewer").await;
+    let editor = invite("ed@example.org", "editor").await;
+    let askers = [
+        ("viewer", &viewer),
+        ("viewer", &full.box_asker),
+        ("editor", &editor),
+    ];
+    let (mut refused, mut let_in) = (0, 0);
+    for request in full.requests().await {
+        let name = &*request.name;
+        if OWN.contains(&name) {
+            continue;
+        }
+        for (role, asker) in askers {
+            let is_box = std::ptr::eq(asker, &raw const full.box_asker);
+            let may = match (least(name), role) {
+                _ if name == BOXES => is_box,
+                ("viewer", _) => true,
+                ("editor", role) => role == "editor",
+                _ => false,
+            };
+            if !may {
+                // Another's screen is no screen to whoever would be a box.
+                let refusal = if name == BOXES { 404 } else { 403 };
+                let answer = request.of(asker).await;
+                assert_eq!(answer.status, refusal, "{role}: {name}: {answer:?}");
+                refused += 1;
+            } else if name.starts_with("GET ") && !is_box {
+                let answer = request.of(asker).await;
+                assert!(answer.status.is_success(), "{role}: {name}: {answer:?}");
+                let_in += 1;
+            }
+        }
+    }
+    assert!(
+        refused > 40 && let_in > 15,
+        "{refused} refused, {let_in} let in"
+    );
 }
 
 #[tokio::test]

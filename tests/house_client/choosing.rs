@@ -170,6 +170,20 @@ fn the_only_house_is_asked_by_itself() {
 }
 
 #[test]
+fn a_code_that_has_expired_is_followed_by_another() {
+    let only = house();
+    let seeker = Seeker::start(Discovery::PairsByItself, &[&only]);
+    let first = seeker.code_of(&only);
+    only.decide("expired");
+    until("another code is shown", || {
+        (only.known().enrolments.len() == 2 && seeker.code_of(&only) != first).then_some(())
+    });
+    assert_eq!(seeker.code_of(&only), known_to(&only));
+    only.decide("approved");
+    seeker.belongs_to(&only);
+}
+
+#[test]
 fn of_several_houses_the_first_that_says_yes_has_the_box() {
     let [one, two, three] = [house(), house(), house()];
     let houses = [&one, &two, &three];

@@ -638,28 +638,33 @@ impl PaperBox {
 
     /// Asks for a token; the answer may be a refusal.
     pub async fn ask_for_token(&self, house: &House) -> Answer {
-        let nobody = Asker::nobody(house);
-        let key = hex(self.key.verifying_key().as_bytes());
-        let challenge = nobody
-            .post("/devices/challenge", json!({"device_key": key}))
-            .await;
-        if challenge.status != 200 {
-            return challenge;
+        let challenge = self.challenge(house).await;
+        match challenge.body["nonce"].as_str() {
+            Some(nonce) => self.respond(house, nonce, &self.key).await,
+            None => challenge,
         }
-        let nonce = challenge.body["nonce"]
-            .as_str()
-            .expect("a nonce")
-            .to_owned();
+    }
+
+    /// Asks for a challenge, which has a `nonce` unless it is refused.
+    pub async fn challenge(&self, house: &House) -> Answer {
+        let key = hex(self.key.verifying_key().as_bytes());
+        let knock = json!({"device_key": key});
+        Asker::nobody(house).post("/devices/challenge", knock).await
+    }
+
+    /// Responds to a challenge with what this key signs; a token, or a refusal.
+    pub async fn respond(&self, house: &House, nonce: &str, signer: &SigningKey) -> Answer {
+        let key = hex(self.key.verifying_key().as_bytes());
         let bytes: Vec<u8> = (0..32)
             .map(|at| u8::from_str_radix(&nonce[2 * at..2 * at + 2], 16).expect("hex"))
             .collect();
         let box_nonce = [9; 32];
         let signed = [b"musebox token 1\0", &bytes[..], &box_nonce[..]].concat();
-        let signature = hex(&self.key.sign(&signed).to_bytes());
+        let signature = hex(&signer.sign(&signed).to_bytes());
         let body = json!({
             "device_key": key, "nonce": nonce, "box_nonce": hex(&box_nonce), "signature": signature,
         });
-        nobody.post("/devices/token", body).await
+        Asker::nobody(house).post("/devices/token", body).await
     }
 
     /// The box as somebody who asks.
