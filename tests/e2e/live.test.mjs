@@ -29,6 +29,17 @@ describe('live', () => {
       assert.equal(await card.getByRole('button', { name: /^Next/ }).getAttribute('aria-disabled'), 'true');
     }));
 
+  test('a card tells of faults, counters and when its box was last heard of', () =>
+    inside('/houses/h1', async (page) => {
+      const card = (id) => page.locator(`[data-screen=${id}]`);
+      await card('s2').getByText('the picture could not be decoded (3 times)').waitFor();
+      await card('s2').getByText('3 vblanks missed, 2 frames dropped, 14 late').waitFor();
+      await card('s3').getByText(/^Last seen/).waitFor();
+      assert.equal(await card('s1').getByText(/missed|Last seen/).count(), 0, 'nothing is wrong with it');
+      await page.goto(new URL('/houses/h1/screens/s2', page.url()).href);
+      await page.getByText('812,345').waitFor();
+    }));
+
   test('a patch out of step is answered with a hello without rev, and patches are ignored until the snapshot', () =>
     inside('/houses/h1', async (page, mock) => {
       await until(() => mock.hello.length === 1, 'the first hello');

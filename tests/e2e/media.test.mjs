@@ -101,6 +101,8 @@ describe('media', () => {
           method === 'PATCH' && headers['upload-offset'] !== '0' ? 'hang' : undefined;
         await page.locator('input[type=file]').setInputFiles(file);
         await page.getByText('4.2 MB of 9.4 MB').waitFor();
+        const bar = page.getByRole('progressbar', { name: 'Upload of River.mp4' });
+        assert.deepEqual(await bar.evaluate(({ value, max }) => [value, max]), [4 * 1024 * 1024, large.length]);
         const second = ({ headers }) => headers['upload-offset'] === '4194304';
         await until(() => mock.requests.some(second), 'a second piece');
         mock.fault = () => undefined;

@@ -24,6 +24,7 @@ describe('the AutostartToggle', () => {
         await route.continue();
       });
       assert.equal(await state(page), 'false');
+      assert.ok(await page.locator('.autostart svg').first().isVisible(), 'its icon');
       await toggle(page).click();
       assert.equal(await state(page), 'true');
       assert.equal(await page.evaluate(() => localStorage.getItem('house_autostart')), '{"h1":true}');
