@@ -128,20 +128,39 @@ fn a_display_that_another_program_has_is_waited_for() {
 #[test]
 fn a_flip_that_never_comes_sets_the_mode_anew() {
     let mut guest = playing("lost_flip");
+    let set = "journalctl -b -u museboxd | grep -c ' shows 640x480@'";
+    let before = guest.sh(set);
     println!("{}", guest.sh("rig-fault swallow 0.7"));
     guest.until(5, &logged("a flip never came"));
     guest.sh("sleep 2");
+    assert_ne!(guest.sh(set), before, "only setting a mode is told so");
     assert_shows_the_loop(&mut guest, "after-flip.png");
     assert_eq!(restarts(&mut guest), 0);
     // For good: then, after three in a row, only a fresh start helps.
     println!("{}", guest.sh("rig-fault swallow 4 || true"));
     guest.until(20, "[ $(systemctl show -P NRestarts museboxd) -ge 1 ]");
-    let times =
-        guest.sh("journalctl -b -u museboxd -o verbose | sed -n 's/^ *TIMES=//p' | tr '\\n' ' '");
-    assert!(
-        times.trim().ends_with("1 2 3"),
-        "flips that never came: {times}"
-    );
+    let told = guest.sh("journalctl -b -u museboxd -o json | grep '\"TIMES\"'");
+    let told: Vec<(String, u64)> = told
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .map(|entry: serde_json::Value| {
+            let text = |name: &str| entry[name].as_str().expect("a text").to_owned();
+            let micros = text("__MONOTONIC_TIMESTAMP").parse().expect("a time");
+            (text("TIMES"), micros)
+        })
+        .collect();
+    let last: Vec<&str> = told
+        .iter()
+        .rev()
+        .take(3)
+        .map(|(times, _)| &**times)
+        .collect();
+    assert_eq!(last, ["3", "2", "1"], "flips that never came: {told:?}");
+    for pair in told[told.len() - 3..].windows(2) {
+        let waited = pair[1].1 - pair[0].1;
+        println!("{waited} us until the next");
+        assert!((450_000..750_000).contains(&waited), "{told:?}");
+    }
     guest.until(20, &has_shown(1));
     guest.sh("sleep 1");
     assert_shows_the_loop(&mut guest, "after-restart.png");
@@ -386,6 +405,13 @@ fn screens_are_switched_off_and_on_by_command() {
         ),
         (Some("off"), Some("playing"))
     );
+    // What would be shown can be seen, and what is scanned out is nothing.
+    guest.sh("museboxctl screenshot /tmp/would.png");
+    let (status, said) = guest
+        .run("museboxctl screenshot --scanned-out /tmp/dark.png")
+        .expect("it runs");
+    println!("{said}");
+    assert!(status != 0 && !said.trim().is_empty(), "{said}");
     // A cable that is moved meanwhile is told of, and lights nothing.
     for (moved, mode) in [("unplug", "null"), ("plug", "\"640x480@")] {
         guest.sh(&format!("rig-vkms {moved} tv"));

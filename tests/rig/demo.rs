@@ -66,6 +66,21 @@ fn count(text: &str, word: &str) -> u64 {
     count.unwrap_or_else(|| panic!("no {word} in: {text}"))
 }
 
+/// Signs in with what the link on a console says; the status.
+fn sign_in(guest: &mut Guest, console: u32) -> String {
+    let status = guest.sh(&format!(
+        r#"link=$(grep -ao 'http://[^ ]*/sign-in#email=[^ ]*' /dev/vcs{console} | head -n 1)
+           address=${{link#http://}} address=${{address%%/*}}
+           email=${{link#*email=}} email=${{email%%&*}}
+           body="{{\"email\": \"$email\", \"password\": \"${{link#*password=}}\"}}"
+           exec 3<>/dev/tcp/${{address%:*}}/${{address#*:}}
+           printf 'POST /api/v1/sign-in HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n' $address >&3
+           printf 'Content-Type: application/json\r\nContent-Length: %s\r\n\r\n%s' ${{#body}} "$body" >&3
+           head -n 1 <&3 | cut -d' ' -f2"#
+    ));
+    status.trim().to_owned()
+}
+
 #[test]
 fn it_draws_on_the_screen_of_who_may_and_says_why() {
     let mut guest = built();
@@ -75,6 +90,8 @@ fn it_draws_on_the_screen_of_who_may_and_says_why() {
         60,
         "museboxctl --socket /tmp/tmp.*/control.sock status | grep -qE 'Tide|Mobile|Dunes'",
     );
+    // The link that it prints lets a person in.
+    let signed_in = sign_in(&mut guest, 8);
     guest.sh("sleep 1");
     let drawn = colours(&mut guest, "drawn.png");
     assert!(drawn > 1000, "{drawn} colours");
@@ -86,9 +103,17 @@ fn it_draws_on_the_screen_of_who_may_and_says_why() {
         assert!(text.contains(words), "{text}");
     }
     assert!(count(&text, "presented") > 100, "{text}");
+    assert_eq!(signed_in, "204", "{text}");
     assert_eq!(guest.sh("rig-fault console-mode 8").trim(), "0");
     let left = colours(&mut guest, "left.png");
     assert!(left < 100, "the console is back, in {left} colours");
+
+    start(&mut guest, "root", 10, 5);
+    let text = said(&mut guest, "root", 10);
+    assert!(
+        text.contains("on the screen: this is a text console"),
+        "{text}"
+    );
 
     start(&mut guest, "guest", 9, 2);
     let text = said(&mut guest, "guest", 9);

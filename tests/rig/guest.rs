@@ -43,8 +43,15 @@ impl Guest {
             folder,
             token: 1,
         };
-        guest.synchronise()?;
-        Ok(guest)
+        let there = guest.synchronise();
+        if there.is_err() {
+            // Without its machine it leaves its folder, which the message names.
+            let picture = guest.path("last-picture.png");
+            if let Some(mut machine) = guest.machine.take() {
+                let _ = machine.screendump(&picture);
+            }
+        }
+        there.map(|()| guest)
     }
 
     /// Waits until the agent is there. What it answers to earlier questions is passed over.

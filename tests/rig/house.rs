@@ -6,6 +6,7 @@ use crate::{
     flips,
     guest::Guest,
     scene::{playing, restarts},
+    warm::{self, USUAL},
 };
 
 /// The house's interface, asked from within the guest.
@@ -114,10 +115,33 @@ fn its_service_runs_without_rights_and_steers_a_box() {
     assert_eq!(name, "The rig");
     let log = guest.sh("journalctl -u musebox-house --no-pager -p warning");
     println!("{log}");
-    guest.sh("dpkg -P musebox-house; ! systemctl is-active musebox-house; test -e /var/lib/private/musebox-house/house.db");
-    assert_eq!(
-        guest.status()["state"],
-        "playing",
-        "the box does not need it"
+
+    // The plug is pulled as soon as the box has heard of a change. It knows of it afterwards, without its house.
+    guest.sh(
+        "systemctl enable --quiet museboxd musebox.target; systemctl disable --quiet musebox-house
+         sed -i -e /^card/d -e s/59.94/60/ /etc/musebox/musebox.toml; sync",
     );
+    house.ask(&mut guest, "PATCH", &path, &json!({"volume": 0.75}));
+    guest.until(
+        60,
+        "museboxctl status --json | tr -d ' ' | grep -q '\"volume\":0.75'",
+    );
+    let before = guest.status();
+    assert_eq!(before["state"], "playing");
+    let folder = guest.pull_power();
+    let mut guest = warm::boot_again(USUAL, &folder);
+    guest.until(120, "museboxctl status >/dev/null");
+    let after = guest.status();
+    println!("{} {}", after["house"], after["settings"]);
+    assert_eq!(
+        (&after["house"]["linked"], &after["house"]["online"]),
+        (&json!(true), &json!(false))
+    );
+    assert_eq!(after["settings"], before["settings"]);
+    assert_eq!(after["name"], before["name"]);
+
+    guest.sh("dpkg -P musebox-house; test -e /var/lib/private/musebox-house/house.db");
+    let active = guest.run("systemctl is-active musebox-house");
+    assert_ne!(active.expect("it runs").0, 0);
+    guest.sh("systemctl is-active museboxd");
 }

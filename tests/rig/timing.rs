@@ -61,8 +61,10 @@ pub fn record(guest: &mut Guest, script: &str) -> Seen {
     let (_, track) = tracks.pop_first().expect("one");
     let presented = report["display"]["presented"].as_u64().expect("a count") as usize;
     let cards = track.flips.len().saturating_sub(presented);
+    // More of them would be pictures that the player has not counted.
+    let cards_before = track.marked.max(1);
     assert!(
-        cards >= track.marked.max(1),
+        (cards_before..=cards_before + 2).contains(&cards),
         "{cards} cards, {} before the mark",
         track.marked
     );
@@ -89,11 +91,12 @@ fn three_items_of_three_rates_stand_at_their_vblanks_for_a_minute() {
     let mut guest = warm::guest(USUAL, "three_items");
     guest.sh("rig-vkms make");
     configure(&mut guest, &["a.mp4", "b.mp4", "c.mp4"], "");
-    let seen = record(&mut guest, &format!("sleep {}", 62 * longer()));
+    let seen = record(&mut guest, &format!("sleep {}", 65 * longer()));
     assert_perfect(&seen);
     let deviations = flips::deviations(&seen.track.flips, &[A, B, C]);
     println!("deviations of {} items: {deviations:?}", deviations.len());
-    assert!(deviations.len() >= 28 * longer(), "a minute of items");
+    // Two seconds each.
+    assert!(deviations.len() >= 30 * longer(), "a minute of items");
     // 25 Hz does not divide 59.94, so a hand-over is at the vblank nearest to its moment; so is the one from 30 Hz to
     // 60 Hz, which divide, as its moment goes on from there. Counted from the first, which may be half a vblank off itself.
     let mut off: f64 = 0.0;

@@ -30,6 +30,13 @@ fn framebuffers(guest: &mut Guest) -> u32 {
     count.trim().parse().expect("a count")
 }
 
+/// One of the counts of `rig-calls`.
+fn count(calls: &str, name: &str) -> u64 {
+    let line = calls.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|count| count.trim().parse().ok())
+        .unwrap_or_else(|| panic!("no {name}: {calls}"))
+}
+
 #[test]
 fn frames_of_a_v4l2_decoder_reach_the_plane_without_a_copy() {
     let mut guest = playing_by_visl("zero_copy", "loop.mp4", 4);
@@ -54,14 +61,17 @@ fn frames_of_a_v4l2_decoder_reach_the_plane_without_a_copy() {
     let made = framebuffers(&mut guest);
     let calls = guest.sh("rig-calls 5");
     println!("{made} framebuffers; in five seconds: {calls}");
-    let count = |name: &str| -> u64 {
-        let line = calls.lines().find_map(|line| line.strip_prefix(name));
-        line.and_then(|count| count.trim().parse().ok())
-            .unwrap_or_else(|| panic!("no {name}: {calls}"))
-    };
-    assert!(count("commits") >= 50, "{calls}");
-    assert_eq!(count("framebuffers"), 0, "each is made once: {calls}");
-    assert_eq!(count("tests"), 0, "only new shapes are tested: {calls}");
+    assert!(count(&calls, "commits") >= 50, "{calls}");
+    assert_eq!(
+        count(&calls, "framebuffers"),
+        0,
+        "each is made once: {calls}"
+    );
+    assert_eq!(
+        count(&calls, "tests"),
+        0,
+        "only new shapes are tested: {calls}"
+    );
     assert_eq!(framebuffers(&mut guest), made);
     guest.sh("systemctl stop museboxd");
     let report = guest
@@ -75,6 +85,12 @@ fn frames_of_a_v4l2_decoder_reach_the_plane_without_a_copy() {
     // The idle card is the only picture that was not a decoder's.
     assert!(copies["copied"].as_u64() <= Some(2), "{copies}");
     assert!(copies["composed"].as_u64() <= Some(2), "{copies}");
+
+    // At the start they are made and tested, and counted.
+    let calls = guest.sh("(sleep 1; systemctl start museboxd) & rig-calls 15; wait");
+    println!("in fifteen seconds with the start: {calls}");
+    assert!(count(&calls, "framebuffers") >= 1, "{calls}");
+    assert!(count(&calls, "tests") >= 1, "{calls}");
 }
 
 /// The kernel's own font, in which visl writes: a character for 16 rows of 8 pixels.
