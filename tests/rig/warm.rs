@@ -1,10 +1,11 @@
-//! The warm snapshot: a booted machine with our package installed, from which every scenario goes on in a second.
+//! The warm snapshot: a booted machine with our package installed, from which every scenario goes on in a few seconds.
 
 use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
     sync::Mutex,
+    time::Instant,
 };
 
 use anyhow::{Context, ensure};
@@ -58,7 +59,7 @@ sync";
 
 /// A guest that has just been prepared, for one scenario. Its folder is named after the scenario.
 pub fn guest(kind: Kind, scenario: &str) -> Guest {
-    let started = restore(kind, scenario).and_then(Guest::new);
+    let started = warm(kind).and_then(|warm| restore(kind, &warm, scenario));
     started.unwrap_or_else(|err| panic!("{scenario}: {err:#}"))
 }
 
@@ -68,13 +69,17 @@ pub fn boot_again(kind: Kind, folder: &Path) -> Guest {
     started.unwrap_or_else(|err| panic!("{}: {err:#}", folder.display()))
 }
 
-fn restore(kind: Kind, scenario: &str) -> anyhow::Result<Machine> {
-    let warm = warm(kind)?;
+fn restore(kind: Kind, warm: &Path, scenario: &str) -> anyhow::Result<Guest> {
+    let begun = Instant::now();
     let folder = runs().join(scenario);
     fs::remove_dir_all(&folder).ok();
     fs::create_dir_all(&folder)?;
     fs::copy(warm.join("disk.qcow2"), folder.join("disk.qcow2"))?;
-    Machine::start(&folder, &plan(kind)?, Some(SNAPSHOT))
+    let machine = Machine::start(&folder, &plan(kind)?, Some(SNAPSHOT))?;
+    let guest = Guest::new(machine)?;
+    let seconds = begun.elapsed().as_secs_f64();
+    println!("{scenario}: restored in {seconds:.1} s");
+    Ok(guest)
 }
 
 /// Where scenarios have their folders; that of one that failed stays.
