@@ -5,7 +5,7 @@
 //! frames that nobody takes are left out and the rest moves up.
 
 use std::{
-    sync::{Arc, Condvar, Mutex, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -19,7 +19,7 @@ use crate::{
     os::feed::Feed,
 };
 
-/// How long sound waits for the first frame, which tells where it belongs.
+/// How long sound waits for the first frame, which tells where it belongs. Meanwhile its sink cannot change its state.
 const FIRST_FRAME: Duration = Duration::from_secs(5);
 
 /// In an endless medium, a longer silence between two frames is a jump of its clock.
@@ -61,6 +61,8 @@ struct State {
     origin: Option<MediaTime>,
     manner: Option<Manner>,
     run: Option<Run>,
+    /// Sound does not wait for a frame: there is no picture, or none came in time.
+    alone: bool,
 }
 
 /// A stretch of frames whose times need no more than a shift.
@@ -96,6 +98,16 @@ impl Line {
     pub fn follow(&self, sink: &gst_app::AppSink) {
         let mut place = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
         *place = Some(sink.downgrade());
+    }
+
+    /// No frame will ever come: sound need not wait for the first.
+    pub fn no_picture(&self) {
+        self.lock().alone = true;
+        self.known.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the source what it is.
@@ -174,7 +186,7 @@ impl TimeLine for Line {
     ) -> MediaTime {
         let start = segment.start().map_or(MediaTime::ZERO, pipeline::time);
         let base = segment.base().map_or(MediaTime::ZERO, pipeline::time);
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         let origin = *state.origin.get_or_insert(start);
         drop(state);
         let pts = pipeline::time(pts);
@@ -185,28 +197,25 @@ impl TimeLine for Line {
     }
 
     fn place(&self, pts: MediaTime) -> Option<(u64, MediaTime)> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         let manner = match state.manner {
             Some(manner) => manner,
             None => {
                 // Only this thread asks, and sound need not wait for the answer.
                 drop(state);
                 let manner = self.ask();
-                state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                state = self.lock();
                 *state.manner.get_or_insert(manner)
             }
         };
         let mut run = state.run.unwrap_or_else(|| Run::new(pts));
         drop(state);
         if manner.endless && self.keep_up(&mut run, pts, manner) == Keep::Skip {
-            self.state
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .run = Some(run);
+            self.lock().run = Some(run);
             return None;
         }
         let local = run.place(pts);
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         state.run = Some(run);
         drop(state);
         self.known.notify_all();
@@ -214,11 +223,12 @@ impl TimeLine for Line {
     }
 
     fn place_sound(&self, pts: MediaTime) -> Option<(u64, MediaTime)> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (state, _) = self
+        let waits = |state: &mut State| state.run.is_none() && !state.alone;
+        let (mut state, _) = self
             .known
-            .wait_timeout_while(state, FIRST_FRAME, |state| state.run.is_none())
+            .wait_timeout_while(self.lock(), FIRST_FRAME, waits)
             .unwrap_or_else(PoisonError::into_inner);
+        state.alone = true;
         let (run, manner) = (state.run?, state.manner.unwrap_or_default());
         let local = pts - run.base;
         let near = local <= run.last + APART && run.last <= local + APART;

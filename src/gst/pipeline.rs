@@ -261,6 +261,14 @@ pub fn chain(pipeline: &gst::Pipeline, elements: &[&gst::Element]) -> Result<(),
     gst::Element::link_many(elements).map_err(|err| err.to_string())
 }
 
+/// Whether no streaming thread of the pipeline runs. `decodebin` may swallow the error of a demultiplexer that fails while
+/// it is being put in place; then nothing runs any more, and nothing is said.
+pub fn is_at_rest(pipeline: &gst::Pipeline) -> bool {
+    let mut elements = pipeline.iterate_recurse().into_iter();
+    let runs = |pad: &gst::Pad| pad.task_state() == gst::TaskState::Started;
+    elements.all(|element| element.is_ok_and(|element| !element.pads().iter().any(runs)))
+}
+
 /// Sends the pipeline's messages to the thread that owns it.
 pub fn forward_messages(pipeline: &gst::Pipeline, happenings: Sender<Happening>) {
     let Some(bus) = pipeline.bus() else { return };

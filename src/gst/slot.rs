@@ -6,6 +6,7 @@ use std::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -22,7 +23,7 @@ use crate::{
     gst::{
         decoders::{self, Candidate, DecoderOptions},
         mp4_source::{self, Prepared},
-        pipeline::Happening,
+        pipeline::{self, Happening},
         uri_source,
     },
     os::feed::Feed,
@@ -33,6 +34,9 @@ const SILENCE: Duration = Duration::from_secs(10);
 
 /// How often that is looked at.
 const FLOW_CHECK: Duration = Duration::from_millis(500);
+
+/// A file that is at rest so often in a row before its first frame will never send one.
+const RESTS: u32 = 2;
 
 /// Where a medium is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +120,7 @@ pub fn open(
         happenings,
         receiver,
     };
-    std::thread::Builder::new()
+    thread::Builder::new()
         .name(format!("slot-{}", run.opening.load))
         .spawn(move || {
             if let Err(failure) = check
@@ -194,7 +198,11 @@ impl Run {
                     continue;
                 }
             };
-            match self.watch(&built, Some(candidate), || feeders.start(), report) {
+            let start = || {
+                set_going(&built.pipeline);
+                feeders.start().map(|()| None)
+            };
+            match self.watch(&built, Some(candidate), start, report) {
                 Outcome::Failed {
                     failure,
                     shown: false,
@@ -222,41 +230,60 @@ impl Run {
             &self.happenings,
         )
         .map_err(|message| failure(FailureKind::Unsupported, message))?;
-        Ok(self.watch(&built, None, || Ok(()), report))
+        // Its ends are made while it is set going, and may then wait for the presenter, which waits for our report: so
+        // that is not done here.
+        let pipeline = built.pipeline.clone();
+        let start = || {
+            let starter = thread::Builder::new().name(format!("start-{}", self.opening.load));
+            starter.spawn(move || set_going(&pipeline)).map(Some)
+        };
+        Ok(self.watch(&built, None, start, report))
     }
 
     /// Plays the pipeline until it fails or nobody wants it any more. `candidate` is the decoder in it, where we chose it.
+    /// `start` sets it going, on another thread if it gives one.
     fn watch(
         &self,
         built: &Built,
         candidate: Option<&Candidate>,
-        start: impl FnOnce() -> std::io::Result<()>,
+        start: impl FnOnce() -> std::io::Result<Option<JoinHandle<()>>>,
         report: &dyn Fn(SlotNews),
     ) -> Outcome {
         let mut shown = false;
+        let mut starter = None;
         let outcome = loop_until(|| {
-            let started = built.pipeline.set_state(gst::State::Playing);
-            if let Err(err) = start() {
-                let failure = failure(
-                    FailureKind::Unsupported,
-                    format!("a source thread cannot start: {err}"),
-                );
-                return Outcome::Failed { failure, shown };
-            }
-            if started.is_err() {
-                log::debug!("the pipeline refuses to play; its message says why");
+            match start() {
+                Ok(thread) => starter = thread,
+                Err(err) => {
+                    let failure = failure(
+                        FailureKind::Unsupported,
+                        format!("a source thread cannot start: {err}"),
+                    );
+                    return Outcome::Failed { failure, shown };
+                }
             }
             let mut flow = Flow::new();
             loop {
                 let happening = match self.receiver.recv_timeout(FLOW_CHECK) {
                     Ok(happening) => happening,
                     Err(RecvTimeoutError::Disconnected) => return Outcome::Closed,
-                    Err(RecvTimeoutError::Timeout) if !(shown && flow.is_dry(&self.feed)) => {
-                        continue;
-                    }
                     Err(RecvTimeoutError::Timeout) => {
-                        let message = format!("{}: no frame came for 10 s", self.name());
-                        let failure = failure(FailureKind::Stalled, message);
+                        let starts = starter.as_ref().is_some_and(|it| !it.is_finished());
+                        let gives_up = candidate.is_none() && self.is_local() && !starts;
+                        let (wrong, kind, what) = match shown {
+                            true => {
+                                let dry = flow.is_dry(&self.feed);
+                                (dry, FailureKind::Stalled, "no frame came for 10 s")
+                            }
+                            false => {
+                                let dead = gives_up && flow.is_dead(&built.pipeline);
+                                (dead, FailureKind::Corrupt, "no picture can be read from it")
+                            }
+                        };
+                        if !wrong {
+                            continue;
+                        }
+                        let failure = failure(kind, format!("{}: {what}", self.name()));
                         return Outcome::Failed { failure, shown };
                     }
                 };
@@ -299,6 +326,9 @@ impl Run {
         if matches!(outcome, Outcome::Failed { shown: false, .. }) {
             self.feed.flush();
         }
+        if let Some(starter) = starter {
+            let _ = starter.join();
+        }
         if let Some(bus) = built.pipeline.bus() {
             bus.unset_sync_handler();
         }
@@ -320,7 +350,7 @@ impl Run {
     fn ready(&self, built: &Built) -> SlotNews {
         let length = built.length.or_else(|| {
             let length = built.pipeline.query_duration::<gst::ClockTime>()?;
-            Some(super::pipeline::time(length)).filter(|length| *length > MediaTime::ZERO)
+            Some(pipeline::time(length)).filter(|length| *length > MediaTime::ZERO)
         });
         let media = match length {
             Some(length) => Media::Timed(length),
@@ -336,6 +366,10 @@ impl Run {
             traits: built.traits,
             decoder,
         }
+    }
+
+    fn is_local(&self) -> bool {
+        matches!(self.opening.source, Source::File(_))
     }
 
     /// The source, for people.
@@ -369,10 +403,18 @@ impl Run {
     }
 }
 
+/// Sets a pipeline going.
+fn set_going(pipeline: &gst::Pipeline) {
+    if pipeline.set_state(gst::State::Playing).is_err() {
+        log::debug!("the pipeline refuses to play; its message says why");
+    }
+}
+
 /// Whether frames still come out of a pipeline: a source may be silent without an error.
 struct Flow {
     posted: u64,
     since: Instant,
+    rests: u32,
 }
 
 impl Flow {
@@ -380,7 +422,17 @@ impl Flow {
         Self {
             posted: 0,
             since: Instant::now(),
+            rests: 0,
         }
+    }
+
+    /// Whether nothing runs in a pipeline of a file, time and again.
+    fn is_dead(&mut self, pipeline: &gst::Pipeline) -> bool {
+        self.rests = match pipeline::is_at_rest(pipeline) {
+            true => self.rests + 1,
+            false => 0,
+        };
+        self.rests >= RESTS
     }
 
     /// Whether the presenter has taken all that came and nothing has come since for too long.

@@ -137,6 +137,7 @@ impl Branches {
             self.feed.sound.end();
         }
         if !self.picture.load(Ordering::Relaxed) {
+            self.line.no_picture();
             let message = format!("{}: nothing here can decode a picture from it", self.name);
             let _ = self.happenings.send(Happening::Source(failure(
                 FailureKind::Unsupported,
