@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, ensure};
@@ -15,7 +15,7 @@ use crate::wire::Wire;
 /// How long the monitor may take to answer.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What a machine is made of. A snapshot fits only the machine that it was taken of.
+/// What a machine is made of. What one machine has kept fits only another that is made of the same.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The folder with `vmlinuz` and `initrd.img`.
@@ -28,8 +28,46 @@ pub struct Plan {
     pub extra: Vec<String>,
 }
 
-/// The second disk has always this size, so that a snapshot fits whatever is on it.
+/// The second disk has always this size, so that a kept machine fits whatever is on it.
 pub const PARCEL: u64 = 64 << 20;
+
+/// The files of a machine that was kept: its disk, its memory, and all else.
+const DISK: &str = "disk.qcow2";
+const MEMORY: &str = "memory";
+const STATE: &str = "state";
+
+/// How a machine begins.
+#[derive(Clone, Copy, Debug)]
+pub enum Beginning<'a> {
+    /// It boots.
+    Cold,
+    /// It boots, with its memory in its folder, so that it can be kept.
+    ToBeKept,
+    /// It goes on from the machine that was kept in this folder, whose files stay as they are.
+    Kept(&'a Path),
+}
+
+impl Beginning<'_> {
+    /// Where the memory is: in a file only if it is to be kept or was; from a kept one each machine goes its own way.
+    fn memory(self, folder: &Path) -> String {
+        let file = |folder: &Path, share: &str| {
+            let path = folder.join(MEMORY);
+            format!(
+                "memory-backend-file,mem-path={},share={share}",
+                path.display()
+            )
+        };
+        let memory = match self {
+            Self::Cold => "memory-backend-ram".to_owned(),
+            Self::ToBeKept => file(folder, "on"),
+            Self::Kept(kept) => file(kept, "off"),
+        };
+        format!("{memory},id=memory,size={MEMORY_SIZE}")
+    }
+}
+
+/// How much memory a machine has.
+const MEMORY_SIZE: &str = "1024M";
 
 /// A machine that runs.
 pub struct Machine {
@@ -39,12 +77,15 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Starts it on the disk `disk.qcow2` of its folder, from a snapshot in it or from cold.
+    /// Starts it on the disk `disk.qcow2` of its folder, which is made here upon that of a kept one.
     ///
     /// Guest time goes by instructions, one a nanosecond, on one processor, whatever the host does meanwhile; an idle
     /// guest's time leaps to the next timer. Only so can vblanks be counted on.
-    pub fn start(folder: &Path, plan: &Plan, snapshot: Option<&str>) -> anyhow::Result<Self> {
+    pub fn start(folder: &Path, plan: &Plan, beginning: Beginning<'_>) -> anyhow::Result<Self> {
         let path = |name: &str| folder.join(name).display().to_string();
+        if let Beginning::Kept(kept) = beginning {
+            make_disk(&folder.join(DISK), &kept.join(DISK), "qcow2")?;
+        }
         let words = format!(
             "console=tty0 console=ttyS0 root=/dev/vda rw quiet loglevel=4 systemd.show_status=0 {}",
             plan.append
@@ -53,7 +94,9 @@ impl Machine {
         // It ends with us, however we end.
         let mut qemu = Command::new("setpriv");
         qemu.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
-        qemu.args(["-M", "q35", "-cpu", "max", "-m", "1024", "-smp", "1"])
+        qemu.args(["-M", "q35,memory-backend=memory", "-object"])
+            .arg(beginning.memory(folder))
+            .args(["-cpu", "max", "-m", MEMORY_SIZE, "-smp", "1"])
             .args([
                 "-accel",
                 "tcg,thread=single,tb-size=512",
@@ -74,7 +117,7 @@ impl Machine {
                 "-drive",
                 &format!(
                     "file={},if=none,id=root,format=qcow2,cache=writeback",
-                    path("disk.qcow2")
+                    path(DISK)
                 ),
             ])
             .args(["-device", "virtio-blk-pci,drive=root"])
@@ -111,8 +154,8 @@ impl Machine {
                 "virtserialport,chardev=agent,name=org.qemu.guest_agent.0",
             ])
             .args(&plan.extra);
-        if let Some(snapshot) = snapshot {
-            qemu.args(["-loadvm", snapshot]);
+        if matches!(beginning, Beginning::Kept(_)) {
+            qemu.args(["-incoming", "defer"]);
         }
         let process = qemu
             .stdin(Stdio::null())
@@ -124,30 +167,63 @@ impl Machine {
             .and_then(|mut wire| wire.receive(LIMIT).map(|_| wire))
             .with_context(|| fs::read_to_string(folder.join("qemu.log")).unwrap_or_default())?;
         monitor.ask("qmp_capabilities", Value::Null, LIMIT)?;
-        Ok(Self {
+        let mut machine = Self {
             folder: folder.to_owned(),
             process,
             monitor,
-        })
+        };
+        if let Beginning::Kept(kept) = beginning {
+            machine.go_on(&kept.join(STATE))?;
+        }
+        Ok(machine)
+    }
+
+    /// Ends it, and leaves in its folder what others go on from.
+    pub fn keep(mut self) -> anyhow::Result<()> {
+        let uri = format!("exec:cat > '{}'", self.folder.join(STATE).display());
+        self.without_memory()?;
+        self.monitor.ask("migrate", json!({"uri": uri}), LIMIT)?;
+        self.until("query-migrate", "completed")?;
+        // With everything that QEMU still has to write on its disk.
+        self.monitor.ask("quit", Value::Null, LIMIT)?;
+        self.process.wait()?;
+        Ok(())
+    }
+
+    /// Takes in what was kept, and goes on.
+    fn go_on(&mut self, state: &Path) -> anyhow::Result<()> {
+        let uri = format!("exec:cat '{}'", state.display());
+        self.without_memory()?;
+        self.monitor
+            .ask("migrate-incoming", json!({"uri": uri}), LIMIT)?;
+        self.until("query-status", "running")
+    }
+
+    /// The memory is not sent: its file is there already.
+    fn without_memory(&mut self) -> anyhow::Result<()> {
+        let off = json!({"capabilities": [{"capability": "x-ignore-shared", "state": true}]});
+        self.monitor
+            .ask("migrate-set-capabilities", off, LIMIT)
+            .map(drop)
+    }
+
+    /// Asks until the status is as awaited.
+    fn until(&mut self, what: &str, awaited: &str) -> anyhow::Result<()> {
+        let until = Instant::now() + LIMIT;
+        loop {
+            let answer = self.monitor.ask(what, Value::Null, LIMIT)?;
+            if answer["status"] == awaited {
+                return Ok(());
+            }
+            let lost = answer["status"] == "failed" || Instant::now() > until;
+            ensure!(!lost, "{what}: {awaited} was awaited: {answer}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Its folder.
     pub fn folder(&self) -> &Path {
         &self.folder
-    }
-
-    /// Saves the running machine in its disk.
-    pub fn snapshot(&mut self, name: &str) -> anyhow::Result<()> {
-        let answer = self.human(&format!("savevm {name}"))?;
-        ensure!(answer.is_empty(), "savevm: {answer}");
-        Ok(())
-    }
-
-    /// A command of QEMU's monitor for people.
-    pub fn human(&mut self, line: &str) -> anyhow::Result<String> {
-        let line = json!({"command-line": line});
-        let answer = self.monitor.ask("human-monitor-command", line, LIMIT)?;
-        Ok(answer.as_str().unwrap_or_default().to_owned())
     }
 
     /// What the virtio display scans out, as a PNG.
@@ -167,18 +243,22 @@ impl Machine {
         self.end();
     }
 
-    /// Ends the machine, with everything that QEMU still has to write on its disk.
-    pub fn quit(mut self) -> anyhow::Result<()> {
-        self.monitor.ask("quit", Value::Null, LIMIT)?;
-        self.process.wait()?;
-        Ok(())
-    }
-
     fn end(&mut self) {
         // It may have ended by itself.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// A disk that holds what is written to it, upon another that stays as it is.
+pub fn make_disk(disk: &Path, upon: &Path, format: &str) -> anyhow::Result<()> {
+    let made = Command::new("qemu-img")
+        .args(["create", "-q", "-f", "qcow2", "-F", format, "-b"])
+        .args([upon, disk])
+        .status()
+        .context("starting qemu-img")?;
+    ensure!(made.success(), "qemu-img failed ({made})");
+    Ok(())
 }
 
 impl Drop for Machine {

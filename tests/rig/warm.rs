@@ -1,4 +1,4 @@
-//! The warm snapshot: a booted machine with our package installed, from which every scenario goes on in a few seconds.
+//! The warm snapshot: a booted machine with our package installed, from which every scenario goes on in a second.
 
 use std::{
     fs,
@@ -8,12 +8,12 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 
 use crate::{
     base::{self, Hash, Kernel, Userland},
     guest::Guest,
-    machine::{Machine, Plan},
+    machine::{Beginning, Machine, Plan, make_disk},
     parcel,
 };
 
@@ -31,9 +31,6 @@ pub const USUAL: Kind = Kind {
     userland: Userland::Trixie,
     kernel: Kernel::Backports,
 };
-
-/// The snapshot's name in the disk.
-const SNAPSHOT: &str = "warm";
 
 /// What is done in the guest before the snapshot. The registry of GStreamer's plugins is looked through once, as the
 /// player's user sees it.
@@ -65,7 +62,8 @@ pub fn guest(kind: Kind, scenario: &str) -> Guest {
 
 /// Boots a machine again from the disk that it had.
 pub fn boot_again(kind: Kind, folder: &Path) -> Guest {
-    let started = plan(kind).and_then(|plan| Guest::new(Machine::start(folder, &plan, None)?));
+    let started =
+        plan(kind).and_then(|plan| Guest::new(Machine::start(folder, &plan, Beginning::Cold)?));
     started.unwrap_or_else(|err| panic!("{}: {err:#}", folder.display()))
 }
 
@@ -74,8 +72,7 @@ fn restore(kind: Kind, warm: &Path, scenario: &str) -> anyhow::Result<Guest> {
     let folder = runs().join(scenario);
     fs::remove_dir_all(&folder).ok();
     fs::create_dir_all(&folder)?;
-    fs::copy(warm.join("disk.qcow2"), folder.join("disk.qcow2"))?;
-    let machine = Machine::start(&folder, &plan(kind)?, Some(SNAPSHOT))?;
+    let machine = Machine::start(&folder, &plan(kind)?, Beginning::Kept(warm))?;
     let guest = Guest::new(machine)?;
     let seconds = begun.elapsed().as_secs_f64();
     println!("{scenario}: restored in {seconds:.1} s");
@@ -99,7 +96,7 @@ fn plan(kind: Kind) -> anyhow::Result<Plan> {
     })
 }
 
-/// The folder with the warm disk, made now if nothing that it was made of is as it was.
+/// The folder with the warm machine, made now if nothing that it was made of is as it was.
 fn warm(kind: Kind) -> anyhow::Result<PathBuf> {
     static MAKING: Mutex<()> = Mutex::new(());
     let _one = MAKING
@@ -129,21 +126,13 @@ fn warm(kind: Kind) -> anyhow::Result<PathBuf> {
     let unfinished = base::cache().join(format!("{name}.part"));
     fs::remove_dir_all(&unfinished).ok();
     fs::create_dir_all(&unfinished)?;
-    let disk = unfinished.join("disk.qcow2");
-    let made = Command::new("qemu-img")
-        .args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"])
-        .args([&image, &disk])
-        .status()
-        .context("starting qemu-img")?;
-    ensure!(made.success(), "qemu-img failed ({made})");
-    let mut guest = Guest::new(Machine::start(&unfinished, &plan, None)?)?;
+    make_disk(&unfinished.join("disk.qcow2"), &image, "raw")?;
+    let mut guest = Guest::new(Machine::start(&unfinished, &plan, Beginning::ToBeKept)?)?;
     let (status, output) = guest.run(PREPARE)?;
     if status != 0 {
         panic!("the guest cannot be prepared (status {status}):\n{output}");
     }
-    let mut machine = guest.into_machine();
-    machine.snapshot(SNAPSHOT)?;
-    machine.quit()?;
+    guest.into_machine().keep()?;
     fs::rename(&unfinished, &folder)?;
     Ok(folder)
 }
