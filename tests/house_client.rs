@@ -18,6 +18,8 @@ mod later;
 mod outputs;
 #[path = "support/player_box.rs"]
 mod player_box;
+#[path = "support/servers/ports.rs"]
+mod ports;
 #[path = "house_client/settings.rs"]
 mod settings;
 #[path = "house_client/times.rs"]
@@ -443,7 +445,7 @@ fn a_medium_of_another_server_is_fetched_whole_before_it_counts() {
     pair.exhibit(&["waves"]);
     let bytes = pair.house.known().media.remove("waves.png").expect("it");
     fs::write(elsewhere.join("waves.png"), &bytes).expect("written");
-    let world = Http::start(&elsewhere, 0, Manner::HoldsAt(500));
+    let world = Http::start(&elsewhere, Manner::HoldsAt(500));
     let (src, port) = (world.url("waves.png"), world.port());
     pair.house.change(|document| {
         document["items"]["waves"]["formats"]["source"]["src"] = json!(src);
@@ -464,7 +466,7 @@ fn a_medium_of_another_server_is_fetched_whole_before_it_counts() {
     );
     // The connection breaks, and the server comes back.
     drop(world);
-    let _world = Http::start(&elsewhere, port, Manner::Serves);
+    let _world = Http::again(&elsewhere, port, Manner::Serves);
     pair.wait("the medium is here", |status| {
         status["house"]["media"]["complete"] == 1
     });

@@ -29,6 +29,7 @@ use counted::{
 use serde_json::{Value, json};
 use servers::{
     http::{Http, Manner},
+    ports,
     rtsp::Rtsp,
 };
 use tempfile::TempDir;
@@ -303,7 +304,7 @@ fn addresses_play_like_files() {
     );
     generate::image(4, (320, 180), &site.path().join("c.png")).expect("an image");
     generate::image(5, (320, 180), &site.path().join("d.jpg")).expect("an image");
-    let http = Http::start(site.path(), 0, Manner::Serves);
+    let http = Http::start(site.path(), Manner::Serves);
     let image = |name: &str| json!({ "src": http.url(name), "kind": "image", "duration_ms": 500 });
     let items = [
         ("local", json!(text(&local))),
@@ -388,7 +389,7 @@ fn a_playlist_goes_on_while_a_server_is_away_and_takes_it_in_again() {
     let dir = folder.path();
     let local = make(dir, "local.mp4", &small(1));
     make(site.path(), "a.mkv", &small(2));
-    let http = Http::start(site.path(), 0, Manner::Serves);
+    let http = Http::start(site.path(), Manner::Serves);
     let (port, url) = (http.port(), http.url("a.mkv"));
     let items = [("local", json!(text(&local))), ("net", json!(url))];
     let mut player = Player::live(dir, &items);
@@ -398,7 +399,7 @@ fn a_playlist_goes_on_while_a_server_is_away_and_takes_it_in_again() {
     player.until("the other item to go on", |status| {
         shown(status) >= shown(&lost) + 3 && is_playing(status, "local")
     });
-    let _http = Http::start(site.path(), port, Manner::Serves);
+    let _http = Http::again(site.path(), port, Manner::Serves);
     player.until("the item's return", |status| is_playing(status, "net"));
     let verdict = player.stop();
     assert_eq!((verdict.black, verdict.unreadable), (0, 0), "{verdict}");
@@ -417,12 +418,12 @@ fn an_http_stream_that_breaks_off_in_its_middle_comes_back() {
         },
     );
     let size = clip.metadata().expect("a file").len();
-    let http = Http::start(site.path(), 0, Manner::Serves);
+    let http = Http::start(site.path(), Manner::Serves);
     let (port, url) = (http.port(), http.url("a.ts"));
     drop(http);
     let mut manner = Manner::HoldsAt(size * 3 / 5);
     comes_back(&url, folder.path(), || {
-        let http = Http::start(site.path(), port, manner);
+        let http = Http::again(site.path(), port, manner);
         manner = Manner::Serves;
         http
     });
@@ -433,7 +434,7 @@ fn a_server_that_never_answers_holds_up_nobody() {
     let (folder, site) = (folder(), folder());
     let dir = folder.path();
     let local = make(dir, "local.mp4", &small(1));
-    let http = Http::start(site.path(), 0, Manner::Silent);
+    let http = Http::start(site.path(), Manner::Silent);
     let items = [
         ("local", json!(text(&local))),
         ("net", json!(http.url("a.mkv"))),
@@ -474,7 +475,7 @@ fn endless(folder: &Path) -> PathBuf {
 fn an_rtsp_stream_comes_back() {
     let folder = folder();
     let clip = endless(folder.path());
-    let port = Rtsp::free_port();
+    let port = ports::free();
     let url = format!("rtsp://127.0.0.1:{port}/live");
     let verdict = comes_back(&url, folder.path(), || Rtsp::start(&clip, port));
     assert!(verdict.frames > 3, "{verdict}");
@@ -484,7 +485,7 @@ fn an_rtsp_stream_comes_back() {
 fn an_rtsp_stream_that_falls_silent_is_given_up_and_tried_again() {
     let folder = folder();
     let clip = endless(folder.path());
-    let port = Rtsp::free_port();
+    let port = ports::free();
     let mut rtsp = Rtsp::start(&clip, port);
     let mut player = Player::live(folder.path(), &[("net", json!(rtsp.url()))]);
     player.until("the first picture", |status| is_playing(status, "net"));
@@ -526,7 +527,7 @@ fn hls_on_demand_loops_and_comes_back() {
     ]);
 
     // Whole and in its time, first.
-    let http = Http::start(site.path(), 0, Manner::Serves);
+    let http = Http::start(site.path(), Manner::Serves);
     let items = [("net", json!(http.url("list.m3u8")))];
     let mut player = Player::start(folder.path(), &items, &LOCKSTEP, expected("3:100:25", 2));
     let (report, verdict) = player.finish();
@@ -536,7 +537,7 @@ fn hls_on_demand_loops_and_comes_back() {
     let (port, url) = (http.port(), http.url("list.m3u8"));
     drop(http);
     comes_back(&url, folder.path(), || {
-        Http::start(site.path(), port, Manner::Serves)
+        Http::again(site.path(), port, Manner::Serves)
     });
 }
 
@@ -590,11 +591,11 @@ fn a_live_hls_stream_comes_back() {
         assert!(begun.elapsed() < DEADLINE, "no segments");
         thread::sleep(Duration::from_millis(50));
     }
-    let http = Http::start(site.path(), 0, Manner::Serves);
+    let http = Http::start(site.path(), Manner::Serves);
     let (port, url) = (http.port(), http.url("list.m3u8"));
     drop(http);
     let verdict = comes_back(&url, folder.path(), || {
-        Http::start(site.path(), port, Manner::Serves)
+        Http::again(site.path(), port, Manner::Serves)
     });
     assert!(verdict.frames > 25, "{verdict}");
 }

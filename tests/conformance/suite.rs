@@ -8,6 +8,9 @@
 
 #![allow(clippy::disallowed_methods)] // The list is for the domain.
 
+#[path = "../support/servers/ports.rs"]
+mod ports;
+
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
@@ -103,9 +106,7 @@ fn serve_echo(upgrade: Upgrade) -> axum::response::Response {
 
 /// The suite as a server, the box's WebSocket as the client.
 async fn client_side(suite: &Path, out: &Path) -> anyhow::Result<Verdict> {
-    let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .await?
-        .local_addr()?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()));
     let url = format!("ws://{address}");
     let spec = json!({
         "outdir": out,

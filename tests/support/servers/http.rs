@@ -12,6 +12,8 @@ use std::{
     thread::{self, JoinHandle},
 };
 
+use super::ports;
+
 /// How the server treats who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
@@ -38,8 +40,13 @@ struct State {
 }
 
 impl Http {
-    /// Serves a folder on a port; 0 is any.
-    pub fn start(folder: &Path, port: u16, manner: Manner) -> Self {
+    /// Serves a folder on a port of its own.
+    pub fn start(folder: &Path, manner: Manner) -> Self {
+        Self::again(folder, ports::free(), manner)
+    }
+
+    /// Serves a folder on the port of a server that went away.
+    pub fn again(folder: &Path, port: u16, manner: Manner) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("a port");
         let address = listener.local_addr().expect("an address");
         let state = Arc::new(State {

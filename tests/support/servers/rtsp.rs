@@ -2,7 +2,6 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
-    net::{Ipv4Addr, TcpListener},
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -14,12 +13,6 @@ pub struct Rtsp {
 }
 
 impl Rtsp {
-    /// A port that nobody uses now.
-    pub fn free_port() -> u16 {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        listener.local_addr().expect("an address").port()
-    }
-
     /// Serves a Matroska file as a live stream.
     pub fn start(clip: &Path, port: u16) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/servers/rtsp.py");
