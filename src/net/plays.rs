@@ -199,7 +199,13 @@ impl PlayLog {
         let mut text = serde_json::to_vec(line).map_err(io::Error::other)?;
         text.push(b'\n');
         self.is_dirty = true;
-        self.file.write_all(&text)
+        let length = self.file.metadata()?.len();
+        let written = self.file.write_all(&text);
+        if written.is_err() {
+            // A full disk may take half a line, which would spoil the next one.
+            self.file.set_len(length)?;
+        }
+        written
     }
 
     fn write_anew(&mut self) -> io::Result<()> {
@@ -221,7 +227,9 @@ impl PlayLog {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{env, fs, process::Command};
+
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
     use super::*;
     use crate::domain::ids::{ItemId, ScreenName};
@@ -313,6 +321,43 @@ mod tests {
         drop(log);
         let mut log = PlayLog::open_with(folder.path(), None, 10).expect("a log");
         assert_eq!(waiting(&mut log).len(), 10);
+    }
+
+    #[test]
+    fn a_line_that_a_full_disk_cuts_spoils_no_other() {
+        // A disk is full for a whole process: this test is one of its own.
+        const ALONE: &str = "MUSEBOX_TEST_FULL_DISK";
+        if env::var_os(ALONE).is_none() {
+            let name = "net::plays::tests::a_line_that_a_full_disk_cuts_spoils_no_other";
+            let output = Command::new("bash")
+                .args(["-c", "trap '' XFSZ; exec \"$0\" --exact \"$1\""])
+                .args([
+                    env::current_exe().expect("a test").as_os_str(),
+                    name.as_ref(),
+                ])
+                .env(ALONE, "1")
+                .output()
+                .expect("bash starts");
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success(), "{text}");
+            assert!(text.contains("1 passed"), "{text}");
+            return;
+        }
+        let (_, most) = getrlimit(Resource::RLIMIT_FSIZE).expect("a limit");
+        let room = |bytes| setrlimit(Resource::RLIMIT_FSIZE, bytes, most).expect("set");
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(FILE);
+        let mut log = open(folder.path());
+        append(&mut log, "a");
+        let length = fs::metadata(&path).expect("a file").len();
+        room(length + 20);
+        log.append(house(), play("b")).expect_err("no room");
+        assert_eq!(fs::metadata(&path).expect("a file").len(), length);
+        room(most);
+        append(&mut log, "c");
+        drop(log);
+        let expected = [(1, "a"), (3, "c")].map(|(seq, item)| (seq, item.to_owned()));
+        assert_eq!(waiting(&mut open(folder.path())), expected);
     }
 
     #[test]
