@@ -50,7 +50,9 @@ fn with_bars(guest: &mut Guest, name: &str) -> (Vec<String>, String) {
          head -n 3 data 2>/dev/null | tr -d '\\0' | tail -n 1 | cut -d' ' -f2",
     );
     println!("{name}: {planes:?}, {copies}, checksum {}", sum.trim());
-    guest.sh("systemctl stop museboxd; rig-vkms remove; modprobe -r vkms");
+    guest.sh("systemctl stop museboxd; rig-vkms remove");
+    // The kernel lets go of a card some time after it was removed.
+    guest.until(20, "modprobe -r vkms");
     (planes, sum)
 }
 
