@@ -12,6 +12,7 @@ mod clips;
 mod counted;
 mod flips;
 mod guest;
+mod joins;
 mod machine;
 mod parcel;
 mod scene;
@@ -21,6 +22,7 @@ mod wire;
 use base::{Kernel, Userland};
 use flips::Track;
 use guest::Guest;
+use joins::Joins;
 use warm::Kind;
 
 /// How long each player plays, in seconds of guest time.
@@ -125,6 +127,20 @@ fn play(guest: &mut Guest, unit: &str, start: &str) -> Row {
     }
 }
 
+/// What a table says of joins that were seen.
+fn told(found: &Joins, joins: usize) -> String {
+    let slips = match found.slips {
+        0 => String::new(),
+        slips => format!(", fewer than {IDEAL} at {slips} elsewhere"),
+    };
+    let (least, most) = (found.stood.start(), found.stood.end());
+    match (found.odd, least == most) {
+        (0, _) => format!("{IDEAL} at every join{slips}"),
+        (odd, true) => format!("{most} at {odd} of {joins} joins{slips}"),
+        (odd, false) => format!("{least} to {most} at {odd} of {joins} joins{slips}"),
+    }
+}
+
 /// A line of the table.
 fn line(name: &str, row: &Row, item: usize) -> String {
     let steps = row.track.steps();
@@ -142,42 +158,13 @@ fn line(name: &str, row: &Row, item: usize) -> String {
             steps.len()
         );
     }
-    let odd: Vec<(usize, u64)> = steps
-        .iter()
-        .copied()
-        .enumerate()
-        .filter(|(_, step)| *step != IDEAL)
-        .collect();
-    // A join may take two steps that are next to each other or nearly so; the last of them is where it is.
-    let near = |one: usize, other: usize| other - one <= 2;
-    let places: Vec<usize> = odd.iter().map(|(place, _)| *place).collect();
-    let is_last = |at: &usize| {
-        places
-            .get(at + 1)
-            .is_none_or(|next| !near(places[*at], *next))
-    };
-    let places: Vec<usize> = (0..places.len())
-        .filter(is_last)
-        .map(|at| places[at])
-        .collect();
-    let at_joins = places
-        .windows(2)
-        .all(|pair| (pair[1] - pair[0]) % item == 0);
     let joins = (START + steps.len()) / item;
-    let mut stood: Vec<u64> = odd.iter().map(|(_, step)| *step).collect();
-    stood.sort_unstable();
-    let longest = stood.last().copied().unwrap_or(IDEAL);
-    let where_odd = match (odd.is_empty(), at_joins) {
-        (true, _) => "2 at every join".to_owned(),
-        (false, true) => format!(
-            "{} to {longest} at {} of {joins} joins",
-            stood[0],
-            places.len()
-        ),
-        (false, false) => format!("did not play all frames: odd steps (picture, vblanks) {odd:?}"),
+    let stood = match joins::judge(&steps, item, IDEAL) {
+        Ok(found) => told(&found, joins),
+        Err(odd) => format!("did not play all frames: {odd}"),
     };
     format!(
-        "| {name} | {} | {where_odd} | {:.1} | {:.0} |",
+        "| {name} | {} | {stood} | {:.1} | {:.0} |",
         steps.len() + 1,
         row.cpu_s,
         row.memory_mib

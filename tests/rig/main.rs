@@ -15,6 +15,7 @@ mod demo;
 mod flips;
 mod guest;
 mod house;
+mod joins;
 mod machine;
 mod parcel;
 mod pictures;
