@@ -22,7 +22,7 @@ fn two_connectors_of_a_card_play_their_own_tracks() {
         json!([{"id": "m", "tracks": [track("left", "c.mp4"), track("right", "slow.mp4")]}]);
     let playlist = json!({"id": "p", "name": "Rig", "montages": montages});
     guest.write("/etc/musebox/playlist.json", &playlist.to_string());
-    // Crossed, so that the order alone would be wrong.
+    // Crossed, so that the order alone would be wrong: the first screen takes what the second does not name.
     let mut connectors: Vec<String> = guest
         .sh("for c in /sys/class/drm/$(basename $(rig-card vkms))-*; do basename $c | cut -d- -f2-; done")
         .lines()
@@ -31,8 +31,8 @@ fn two_connectors_of_a_card_play_their_own_tracks() {
     connectors.sort();
     println!("{connectors:?}");
     let screens = format!(
-        "mode = \"640x480@59.94\"\n[[screen]]\nname = \"left\"\nconnector = \"{}\"\n[[screen]]\nname = \"right\"\nconnector = \"{}\"\nmode = \"800x600@56.25\"",
-        connectors[1], connectors[0]
+        "mode = \"640x480@59.94\"\n[[screen]]\nname = \"left\"\n[[screen]]\nname = \"right\"\nconnector = \"{}\"\nmode = \"800x600@56.25\"",
+        connectors[0]
     );
     configure_on(&mut guest, "vkms", "", &screens);
     guest.sh("sed -i s/^autostart_playlist.*/autostart_playlist=false/ /etc/musebox/musebox.toml");

@@ -152,13 +152,22 @@ impl KmsAtomic {
     pub(super) fn route(&mut self, number: usize) {
         let others = self.heads.iter().enumerate();
         let others = others.filter(|(other, _)| *other != number);
-        let others: Others<'_> = others.map(|(_, head)| head.route.as_ref()).collect();
+        let others: Others<'_> = others
+            .map(|(_, head)| (&head.wish, head.route.as_ref()))
+            .collect();
         let head = &self.heads[number];
         let current = head.route.as_ref().map(|route| route.connector.id);
         let found = route::find(&self.objects, &head.wish, current, &others);
         let Some((route, fault)) = found else {
-            if self.heads[number].route.is_none() {
-                log::info!(head = number; "no screen is connected: playing into the void");
+            if head.route.is_none() {
+                match route::check_connector(&self.objects, &head.wish) {
+                    Ok(()) => {
+                        log::info!(head = number; "no screen is connected: playing into the void");
+                    }
+                    Err(fault) => {
+                        log::warn!(head = number; "{fault}; playing into the void until then");
+                    }
+                }
             }
             return;
         };

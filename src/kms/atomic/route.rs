@@ -73,19 +73,22 @@ pub fn choose_mode(
     })
 }
 
-/// What the other heads have: nobody takes it from them.
+/// What the other heads have or are to have: nobody takes it from them.
 #[derive(Clone, Debug, Default)]
 pub struct Others<'a> {
     routes: Vec<&'a Route>,
+    /// The connectors that they ask for by name, with or without a screen.
+    named: Vec<&'a str>,
     /// Whether there are heads that have no way yet, and may be given one.
     wait: bool,
 }
 
-impl<'a> FromIterator<Option<&'a Route>> for Others<'a> {
-    /// From each head's route, or nothing where it has none.
-    fn from_iter<I: IntoIterator<Item = Option<&'a Route>>>(heads: I) -> Self {
+impl<'a> FromIterator<(&'a Wish, Option<&'a Route>)> for Others<'a> {
+    /// From what each head wishes and its route, or nothing where it has none.
+    fn from_iter<I: IntoIterator<Item = (&'a Wish, Option<&'a Route>)>>(heads: I) -> Self {
         let mut others = Self::default();
-        for route in heads {
+        for (wish, route) in heads {
+            others.named.extend(wish.connector.as_deref());
             match route {
                 Some(route) => others.routes.push(route),
                 None => others.wait = true,
@@ -98,6 +101,10 @@ impl<'a> FromIterator<Option<&'a Route>> for Others<'a> {
 impl Others<'_> {
     fn have_connector(&self, id: u32) -> bool {
         self.routes.iter().any(|route| route.connector.id == id)
+    }
+
+    fn ask_for(&self, name: &str) -> bool {
+        self.named.contains(&name)
     }
 
     fn have_crtc(&self, id: u32) -> bool {
@@ -120,6 +127,26 @@ impl Others<'_> {
     }
 }
 
+/// A connector that the card does not have; those that it has are told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the card has no connector {wanted}; it has {has}: write one of them as screen.connector")]
+pub struct NoSuchConnector {
+    wanted: String,
+    has: String,
+}
+
+/// Whether the card has the connector that is wished for.
+pub fn check_connector(objects: &Objects, wish: &Wish) -> Result<(), NoSuchConnector> {
+    let names = || objects.connectors.iter().map(|one| one.name.as_str());
+    match &wish.connector {
+        Some(wanted) if !names().any(|name| name == wanted) => Err(NoSuchConnector {
+            wanted: wanted.clone(),
+            has: names().collect::<Vec<_>>().join(", "),
+        }),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Finds a way for a head; `current` is the connector that it has and keeps if there is a screen.
 ///
 /// A mode that the screen has not is no reason to stay dark: the preferred one is taken, and the fault is told.
@@ -130,9 +157,9 @@ pub fn find(
     others: &Others<'_>,
 ) -> Option<(Route, Option<NoSuchMode>)> {
     let free = |connector: &&Connector| !others.have_connector(connector.id);
-    let wished = |connector: &&Connector| {
-        let name = wish.connector.as_ref();
-        name.is_none_or(|name| *name == connector.name)
+    let wished = |connector: &&Connector| match &wish.connector {
+        Some(name) => *name == connector.name,
+        None => !others.ask_for(&connector.name),
     };
     let mut connectors: Vec<&Connector> = objects
         .connectors
@@ -295,10 +322,9 @@ mod tests {
 
     #[test]
     fn a_head_keeps_its_socket_and_takes_another_when_the_cable_is_there() {
-        let any = Wish::default();
         let found = |screens: &[bool], current| {
             let objects = objects(screens);
-            let found = find(&objects, &any, current, &Others::default());
+            let found = find(&objects, &ANY, current, &Others::default());
             found.map(|(route, _)| route.connector.name)
         };
         assert_eq!(found(&[true, true], None).as_deref(), Some("HDMI-A-1"));
@@ -307,31 +333,68 @@ mod tests {
         assert_eq!(found(&[false, false], Some(11)), None);
     }
 
+    static ANY: Wish = Wish {
+        connector: None,
+        mode: None,
+    };
+
     /// Another head has this way.
     fn beside(route: &Route) -> Others<'_> {
-        [Some(route)].into_iter().collect()
+        [(&ANY, Some(route))].into_iter().collect()
+    }
+
+    #[test]
+    fn a_connector_that_another_head_names_is_left_to_it() {
+        let named = Wish {
+            connector: Some("HDMI-A-1".to_owned()),
+            mode: None,
+        };
+        let another: Others<'_> = [(&named, None)].into_iter().collect();
+        let found = |screens: &[bool]| {
+            let found = find(&objects(screens), &ANY, None, &another);
+            found.map(|(route, _)| route.connector.name)
+        };
+        assert_eq!(found(&[true, true]).as_deref(), Some("HDMI-A-2"));
+        // Its screen may be switched on later.
+        assert_eq!(found(&[false, true]).as_deref(), Some("HDMI-A-2"));
+        assert_eq!(found(&[true, false]), None);
+    }
+
+    #[test]
+    fn a_connector_that_the_card_has_not_is_told_with_those_that_it_has() {
+        let objects = objects(&[false, true]);
+        let wish = |name: &str| Wish {
+            connector: Some(name.to_owned()),
+            mode: None,
+        };
+        assert_eq!(check_connector(&objects, &ANY), Ok(()));
+        assert_eq!(check_connector(&objects, &wish("HDMI-A-1")), Ok(()));
+        let fault = check_connector(&objects, &wish("HDMI-1")).expect_err("there is none");
+        assert_eq!(
+            fault.to_string(),
+            "the card has no connector HDMI-1; it has HDMI-A-1, HDMI-A-2: write one of them as screen.connector"
+        );
     }
 
     #[test]
     fn heads_have_crtcs_and_overlays_of_their_own_and_nobody_takes_a_cursor() {
         let mut objects = objects(&[true, true]);
-        let any = Wish::default();
         let alone = Others::default();
-        let another_waits: Others<'_> = [None].into_iter().collect();
-        let (first, _) = find(&objects, &any, None, &another_waits).expect("a way");
-        let (second, _) = find(&objects, &any, None, &beside(&first)).expect("a way");
+        let another_waits: Others<'_> = [(&ANY, None)].into_iter().collect();
+        let (first, _) = find(&objects, &ANY, None, &another_waits).expect("a way");
+        let (second, _) = find(&objects, &ANY, None, &beside(&first)).expect("a way");
         assert_eq!((first.crtc.id, second.crtc.id), (20, 21));
         assert_eq!((first.planes, second.planes), (vec![0, 2], vec![1]));
         // The CRTC that drives the screen already is preferred. What it shares with one that nobody needs is its own.
         objects.connectors[0].driven_by = 21;
-        let (only, _) = find(&objects, &any, None, &alone).expect("a way");
+        let (only, _) = find(&objects, &ANY, None, &alone).expect("a way");
         assert_eq!((only.crtc.id, only.planes.clone()), (21, vec![1, 2]));
         // Whoever comes later takes nothing away.
-        let (later, _) = find(&objects, &any, None, &beside(&only)).expect("a way");
+        let (later, _) = find(&objects, &ANY, None, &beside(&only)).expect("a way");
         assert_eq!((later.crtc.id, later.planes), (20, vec![0]));
         // Who may still come is waited for.
-        let (first, _) = find(&objects, &any, None, &another_waits).expect("a way");
-        let (second, _) = find(&objects, &any, None, &beside(&first)).expect("a way");
+        let (first, _) = find(&objects, &ANY, None, &another_waits).expect("a way");
+        let (second, _) = find(&objects, &ANY, None, &beside(&first)).expect("a way");
         assert_eq!((first.planes.clone(), second.planes), (vec![1], vec![0, 2]));
     }
 

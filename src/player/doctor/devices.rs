@@ -22,7 +22,8 @@ const HEVC: &[u8] = include_bytes!("hevc.mp4");
 const TRIAL: Duration = Duration::from_secs(20);
 
 /// What to do about a screen that is not there.
-const CABLE: &str = "Check the screen's cable and that the screen is switched on.";
+const CABLE: &str = "Check the screen's cable, that the screen is switched on, and that screen.connector, where it is written, is \
+                     one that the card has: museboxctl logs tells which.";
 
 /// From this many frames in a thousand on, trouble can be seen.
 const SEEN: u64 = 10;
