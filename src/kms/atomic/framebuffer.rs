@@ -314,7 +314,7 @@ pub fn read_dma_buf(card: &Card, handles: [u32; 4], layout: &Layout) -> io::Resu
     read
 }
 
-/// How many free buffers of one size are kept.
+/// How many free buffers of one size are kept, and of all sizes so many times the largest one's memory.
 const SPARE: usize = 8;
 
 /// Dumb buffers that go round: those that are no longer shown are written anew.
@@ -341,12 +341,20 @@ impl Drop for Pooled {
                 return;
             }
             spare.push(framebuffer);
-            if spare.len() > 4 * SPARE {
+            let bytes =
+                |one: &Framebuffer| one.memory.as_ref().map_or(0, |memory| memory.bytes().len());
+            while surplus(spare.iter().map(bytes)) {
                 // The oldest is of a size that is not in use any more.
                 spare.remove(0);
             }
         }
     }
+}
+
+/// Whether free buffers of these lengths are more than are kept.
+fn surplus(lengths: impl Iterator<Item = usize> + Clone) -> bool {
+    let largest = lengths.clone().max().unwrap_or(0);
+    lengths.clone().count() > 4 * SPARE || lengths.sum::<usize>() > SPARE * largest
 }
 
 impl Pooled {
@@ -372,6 +380,20 @@ impl Pool {
         })
     }
 
+    /// A new buffer. Where the card has no memory left, those of other sizes go first.
+    fn made(&self, size: Size, format: u32) -> io::Result<Framebuffer> {
+        Framebuffer::dumb(self.card.clone(), size, format).or_else(|err| {
+            let spare = std::mem::take(&mut *self.lock());
+            match spare.is_empty() {
+                true => Err(err),
+                false => {
+                    drop(spare);
+                    Framebuffer::dumb(self.card.clone(), size, format)
+                }
+            }
+        })
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Framebuffer>> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -386,11 +408,25 @@ impl Pool {
         drop(spare);
         let framebuffer = match found {
             Some(framebuffer) => framebuffer,
-            None => Framebuffer::dumb(self.card.clone(), size, format)?,
+            None => self.made(size, format)?,
         };
         Ok(Pooled {
             framebuffer: Some(framebuffer),
             pool: Arc::downgrade(self),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::surplus;
+
+    #[test]
+    fn spare_buffers_are_bounded_by_their_number_and_by_their_memory() {
+        assert!(!surplus([].into_iter()));
+        assert!(!surplus([8; 8].into_iter()));
+        assert!(surplus([8; 9].into_iter()));
+        assert!(surplus([8, 8, 8, 8, 8, 8, 8, 7, 2].into_iter()));
+        assert!(!surplus((0..32).map(|_| 1).chain([]).take(8)));
     }
 }
