@@ -502,9 +502,10 @@ impl Head {
         self.lay_anew(shown);
     }
 
-    /// Another fit, and what is on the screen laid out by it.
-    pub fn set_fit(&mut self, fit: Fit, shown: Option<&Scene>) {
-        if std::mem::replace(&mut self.fit, fit) != fit {
+    /// Another fit or background, and what is on the screen laid out by it.
+    pub fn set_layout(&mut self, fit: Fit, background: [u8; 3], shown: Option<&Scene>) {
+        if (self.fit, self.background) != (fit, background) {
+            (self.fit, self.background) = (fit, background);
             self.lay_anew(shown);
         }
     }

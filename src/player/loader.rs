@@ -14,7 +14,7 @@ use crate::{
         pacing::{FrameKey, Traits},
         playlist::{Item, MediaKind},
         sequencer::{Failure, FailureKind, Media, Replayable},
-        units::{MediaTime, Size},
+        units::{MediaTime, Mode, Size},
     },
     gst::{self, DecoderOptions, Opening, Slot, SlotNews, Source},
     os::{
@@ -43,6 +43,14 @@ impl Loaded {
     }
 }
 
+/// The size that covers every screen: no image needs to be larger.
+pub fn largest(modes: &[Mode]) -> Size {
+    let sizes = modes.iter().map(|mode| mode.size);
+    sizes.fold(Size::new(1, 1), |one, other| {
+        Size::new(one.width.max(other.width), one.height.max(other.height))
+    })
+}
+
 /// How to open items.
 #[derive(Clone)]
 pub struct Loader {
@@ -50,7 +58,7 @@ pub struct Loader {
     pub bell: Doorbell,
     /// How decoders are chosen.
     pub decoders: DecoderOptions,
-    /// The size of the largest screen: larger images are made smaller.
+    /// The size of the largest screen, see [`largest`]: larger images are made smaller.
     pub screen: Size,
     /// What makes frames ready to be shown, if the display needs that.
     pub display: Option<Arc<dyn Prepare>>,

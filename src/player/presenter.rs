@@ -101,8 +101,13 @@ pub enum Order {
     WakeAt(Option<MediaTime>),
     /// Whether a first picture is expected any moment.
     Expect(ScreenIndex, bool),
-    /// How pictures are laid onto the screen from now on.
-    Fit(Fit),
+    /// How pictures are laid onto the screen from now on, and the colour beside them.
+    Layout {
+        /// How pictures of another shape are laid.
+        fit: Fit,
+        /// Red, green and blue.
+        background: [u8; 3],
+    },
     /// Loudness from 0 to 1 of all sound.
     Volume(f32),
     /// What is on the screen now?
@@ -558,12 +563,11 @@ impl Presenter {
                 .for_each(|head| head.programme.cue(Next::Finish, Cue::At(at))),
             Order::WakeAt(at) => self.wake = at,
             Order::Expect(screen, expecting) => self.heads[screen.0].expecting = expecting,
-            Order::Fit(fit) => {
-                let background = self.settings.background;
+            Order::Layout { fit, background } => {
                 for (screen, head) in self.heads.iter_mut().enumerate() {
                     self.display.set_layout(screen, fit, background);
                     let shown = self.display.latched(screen);
-                    head.set_fit(fit, shown.as_ref());
+                    head.set_layout(fit, background, shown.as_ref());
                 }
             }
             Order::Volume(volume) => self.mixer.set_volume(volume),

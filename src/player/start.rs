@@ -23,7 +23,7 @@ use crate::{
         player::Player,
         playlist::Playlist,
         protocol::DisplayDriver,
-        units::{MediaTime, Mode, Size},
+        units::{MediaTime, Mode},
     },
     gst::{self, DecoderOptions},
     kms::{
@@ -46,7 +46,7 @@ use crate::{
         args::{Args, Pace},
         gauges::Gauges,
         head::Waste,
-        loader::Loader,
+        loader::{Loader, largest},
         mixer::{self, Listener, Mixer, Overflow},
         presenter::{self, Presenter, Surroundings},
         sound,
@@ -307,11 +307,7 @@ fn play(
             },
             duration: args.duration,
             fit: settings.fit,
-            background: [
-                settings.background.red,
-                settings.background.green,
-                settings.background.blue,
-            ],
+            background: settings.background.rgb(),
             on_exit: settings.display.on_exit,
         },
         Mixer::new(sound.listener, app::volume(&settings)),
@@ -335,12 +331,6 @@ fn play(
             .map(|card| card.importer.layouts())
             .unwrap_or_default(),
     };
-    let screen = modes
-        .iter()
-        .map(|mode| mode.size)
-        .fold(Size::new(1, 1), |one, other| {
-            Size::new(one.width.max(other.width), one.height.max(other.height))
-        });
     let house = open_house(args, &settings, playlist.as_deref(), &events);
     let again = args.clone();
     let mut app = App::new(Parts {
@@ -354,7 +344,7 @@ fn play(
         loader: Loader {
             bell: bell.clone(),
             decoders,
-            screen,
+            screen: largest(&modes),
             display: prepare,
         },
         events,

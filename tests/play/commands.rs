@@ -172,7 +172,7 @@ fn the_configuration_is_read_again_on_sighup_and_a_bad_one_is_refused() {
         "--config",
         config.to_str().expect("UTF-8"),
         "--mode",
-        "320x180@60",
+        "320x240@60",
     ]));
     let idle = player.wait_for("it answers", |_| true);
     assert_eq!(
@@ -188,6 +188,42 @@ fn the_configuration_is_read_again_on_sighup_and_a_bad_one_is_refused() {
     let status = player.wait_for("it starts by itself", |status| status["state"] == "playing");
     assert_eq!(status["settings"]["volume"], 0.25);
 
+    // The image is wide: the background is above it and below it, also of what stands already.
+    let above = || {
+        let path = player.path("above.png");
+        let taken = player.ctl(&["screenshot", path.to_str().expect("UTF-8")]);
+        let picture = taken.status.success().then(|| image::open(&path).ok())??;
+        Some(picture.to_rgb8().get_pixel(160, 5).0)
+    };
+    crate::player_box::until("it is black there", || (above()? == [0; 3]).then_some(()));
+    player.file(
+        "box.toml",
+        b"playlist = \"playlist.json\"\nvolume = 0.25\nautostart_playlist = true\nbackground = \"#c04000\"\n\
+          log = { level = \"error\" }\n",
+    );
+    running.signal("HUP");
+    crate::player_box::until("another colour is there", || {
+        // Videos' colours are in between, so it is off by a little.
+        let off = |(is, wanted): (u8, u8)| is.abs_diff(wanted) <= 2;
+        let is = above()?.into_iter().zip([0xc0, 0x40, 0]);
+        is.into_iter().all(off).then_some(())
+    });
+    let read_again = || {
+        let log = running.log();
+        let told = log.iter().filter(|line| line.contains("was read again"));
+        told.count()
+    };
+    crate::player_box::until("that is told", || (read_again() == 2).then_some(()));
+    // From now on only errors are.
+    player.file(
+        "box.toml",
+        b"playlist = \"playlist.json\"\nvolume = 0.125\nautostart_playlist = true\nlog = { level = \"error\" }\n",
+    );
+    running.signal("HUP");
+    player.wait_for("it is quieter", |status| {
+        status["settings"]["volume"] == 0.125
+    });
+
     player.file("box.toml", b"volume = 7\n");
     running.signal("HUP");
     crate::player_box::until("the refusal is told", || {
@@ -197,10 +233,11 @@ fn the_configuration_is_read_again_on_sighup_and_a_bad_one_is_refused() {
             .any(|line| line.contains("box.toml") && line.contains("volume"))
             .then_some(())
     });
+    assert_eq!(read_again(), 2);
     let status = player.status();
     assert_eq!(
         (&status["state"], &status["settings"]["volume"]),
-        (&json!("playing"), &json!(0.25))
+        (&json!("playing"), &json!(0.125))
     );
 }
 

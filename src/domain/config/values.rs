@@ -55,6 +55,11 @@ impl Color {
         green: 0,
         blue: 0,
     };
+
+    /// Red, green and blue.
+    pub fn rgb(self) -> [u8; 3] {
+        [self.red, self.green, self.blue]
+    }
 }
 
 impl fmt::Display for Color {

@@ -381,8 +381,11 @@ impl App {
         let before = std::mem::replace(&mut self.parts.settings, settings);
         self.parts.playlist = playlist;
         let settings = &self.parts.settings;
-        if before.fit != settings.fit {
-            self.order(Order::Fit(settings.fit));
+        if (before.fit, before.background) != (settings.fit, settings.background) {
+            self.order(Order::Layout {
+                fit: settings.fit,
+                background: settings.background.rgb(),
+            });
         }
         if volume(&before) != volume(settings) {
             self.order(Order::Volume(volume(settings)));

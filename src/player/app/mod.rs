@@ -48,7 +48,7 @@ use crate::{
         changes::Changes,
         doctor::{self, Patient},
         gauges::Gauges,
-        loader::{Loaded, Loader},
+        loader::{Loaded, Loader, largest},
         pictures,
         presenter::{Notice, Order},
         status,
@@ -441,6 +441,7 @@ impl App {
         };
         log::info!(SCREEN = name.as_str(); "the screen shows {mode}");
         if std::mem::replace(&mut self.parts.modes[screen.0], mode).size != mode.size {
+            self.parts.loader.screen = largest(&self.parts.modes);
             if let Some(card) = self.parts.player.card(screen) {
                 self.card(screen, card);
             }
@@ -672,6 +673,7 @@ impl App {
                     playlist,
                 };
                 log::info!("the configuration was read again");
+                log::set_max_level(self.house.local.settings.log_level.filter());
                 self.steer();
             }
             Err(err) => {

@@ -129,7 +129,7 @@ fn writable(folder: &Path) -> Finding {
         Ok(()) => Finding::ok(format!("{shown} can be written")),
         Err(err) => Finding::fail(
             format!("{shown} cannot be written: {err}"),
-            "Give museboxd a folder that it may write (state.dir), on a disk that is not read-only.",
+            "Give museboxd a folder that it may write (state.dir), on a disk that is not read-only; the installed service also needs ReadWritePaths= for it (systemctl edit museboxd).",
         ),
     }
 }
