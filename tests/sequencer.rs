@@ -193,6 +193,28 @@ fn a_bad_item_is_reported_and_skipped_without_a_gap() {
 }
 
 #[test]
+fn what_was_shown_well_or_is_played_no_more_is_no_error() {
+    let mut stage = three().with("x", Medium::bad()).with("y", Medium::bad());
+    stage.environment(Some(playlist(&[&["a x y b"]])));
+    stage.run_for(s(100));
+    let failed = |stage: &Stage| -> Vec<String> {
+        let errors = stage.player.snapshot().errors;
+        errors.iter().map(|entry| entry.item.to_string()).collect()
+    };
+    assert_eq!(failed(&stage).len(), 2);
+    stage.media.insert("x".into(), Medium::video(s(20)));
+    stage.handle(musebox::domain::sequencer::Input::MediaChanged { src: "x".into() });
+    while stage.shown(0).last().is_none_or(|name| name != "x") {
+        stage.run_for(s(1));
+    }
+    assert_eq!(failed(&stage).len(), 2, "it may fail in the middle");
+    stage.run_for(s(21));
+    assert_eq!(failed(&stage).len(), 1);
+    stage.environment(Some(playlist(&[&["a x b"]])));
+    assert_eq!(failed(&stage), [""; 0]);
+}
+
+#[test]
 fn a_bad_item_backs_off_and_is_tried_at_most_once_a_round() {
     let mut stage = three()
         .with("x", Medium::bad())

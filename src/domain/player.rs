@@ -4,7 +4,7 @@
 //! what status reports are made of. Deliberately absent: the report's wire form, and standby, which is the display's.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -31,6 +31,8 @@ pub struct Player {
     outputs: VecDeque<Output>,
     counters: Counters,
     errors: Vec<ErrorEntry>,
+    /// What began on each screen and has not failed since.
+    well: HashMap<ScreenIndex, Arc<Item>>,
     /// What was opened with success before, by screen and `src`.
     opened: HashSet<(ScreenIndex, String)>,
     settings: Settings,
@@ -89,6 +91,12 @@ pub struct ErrorEntry {
     pub count: u64,
 }
 
+impl ErrorEntry {
+    fn is_of(&self, item: &Item) -> bool {
+        self.item == item.id && self.src == item.src
+    }
+}
+
 /// The player at one moment. All times are display time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
@@ -104,7 +112,7 @@ pub struct Snapshot {
     pub screens: Vec<ScreenSnapshot>,
     /// What was counted.
     pub counters: Counters,
-    /// What failed, oldest first, at most [`MOST_ERRORS`].
+    /// What of the playlist failed and was not shown well since, oldest first, at most [`MOST_ERRORS`].
     pub errors: Vec<ErrorEntry>,
     /// What the house has set.
     pub settings: Settings,
@@ -150,6 +158,7 @@ impl Player {
             outputs: VecDeque::new(),
             counters: Counters::default(),
             errors: Vec::new(),
+            well: HashMap::new(),
             opened: HashSet::new(),
             settings: Settings {
                 autostart_playlist: false,
@@ -172,6 +181,8 @@ impl Player {
             };
             let known: HashSet<&str> = playlist.iter().flat_map(|p| sources(p)).collect();
             self.opened.retain(|(_, src)| known.contains(src.as_str()));
+            self.errors
+                .retain(|entry| known.contains(entry.src.as_str()));
         }
         let ready = match &input {
             Input::Slot {
@@ -273,12 +284,25 @@ impl Player {
                 let before = (*screen, item.src.clone());
                 self.counters.reloads += u64::from(self.opened.contains(&before));
             }
-            Output::Report(Report::Began { replay, .. }) => {
+            Output::Report(Report::Began {
+                replay,
+                screen,
+                item,
+                ..
+            }) => {
                 self.counters.items_shown += 1;
                 self.counters.replays += u64::from(*replay);
+                if let Some(before) = self.well.insert(*screen, Arc::clone(item)) {
+                    // It was shown until another took its place: what it had is over.
+                    self.errors.retain(|entry| !entry.is_of(&before));
+                }
             }
             Output::Report(Report::RoundEnded { rounds }) => self.counters.rounds = *rounds,
-            Output::Report(Report::Failed { item, failure, .. }) => self.failed(item, failure),
+            Output::Report(Report::Failed { item, failure, .. }) => {
+                self.well
+                    .retain(|_, well| (&well.id, &well.src) != (&item.id, &item.src));
+                self.failed(item, failure);
+            }
             Output::Report(
                 Report::Reopened { .. }
                 | Report::TrackEnded { .. }
@@ -299,10 +323,7 @@ impl Player {
 
     /// Notes a failure: one entry an item, the last one to fail at the end.
     fn failed(&mut self, item: &Item, failure: &Failure) {
-        let known = self
-            .errors
-            .iter()
-            .position(|entry| entry.item == item.id && entry.src == item.src);
+        let known = self.errors.iter().position(|entry| entry.is_of(item));
         let count = match known {
             Some(index) => self.errors.remove(index).count,
             None => {
