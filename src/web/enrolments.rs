@@ -381,12 +381,8 @@ pub async fn approve(
         .as_deref()
         .map(str::trim)
         .filter(|name| !name.is_empty());
-    let name = match said.unwrap_or(enrolment.name.trim()) {
-        "" => "A screen",
-        name => name,
-    };
     let hall = server.halls.must(&house).await?;
-    hall.admit(&enrolment, &screen, name, &caller.name())
+    hall.admit(&enrolment, &screen, said, &caller.name())
         .await?;
     log::info!(screen = screen.as_str(), house = house.as_str(); "a box was let in");
     Ok(Json(Approved { screen }))

@@ -311,22 +311,27 @@ impl Hall {
         edit.map(drop)
     }
 
-    /// Lets a box in: its screen and its device come into being together.
+    /// Lets a box in: its screen and its device come into being together. A new screen has the name that a person has
+    /// `said`, or else the box's own; one that is there already keeps its name unless one is said.
     pub async fn admit(
         &self,
         enrolment: &Enrolment,
         screen: &str,
-        name: &str,
+        said: Option<&str>,
         by: &str,
     ) -> Result<(), Problem> {
         let id = HouseScreenId::new(screen);
         let outputs: Vec<ScreenName> = enrolment.outputs.iter().map(ScreenName::new).collect();
+        let name = match said.unwrap_or(enrolment.name.trim()) {
+            "" => "A screen",
+            name => name,
+        };
         let _turn = self.writing.lock().await;
         for _ in 0..TRIES {
             let (edit, base) = self.make(&|editor: Editor<'_>| {
                 let known = edit::resource(editor.document, Kind::Screen, screen).is_some();
                 Ok(match known {
-                    true => editor.outputs(&id, &outputs)?,
+                    true => editor.enrol_again(&id, said, &outputs)?,
                     false => editor.enrol(&id, name, &outputs)?,
                 })
             })?;

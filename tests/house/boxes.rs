@@ -248,6 +248,17 @@ async fn a_box_that_is_paired_again_stays_its_screen_and_is_let_in_by_one_house_
         .is(200);
     assert_eq!(ada.get(&format!("/houses/{id}")).await.is(200)["rev"], rev);
 
+    // It keeps its name unless whoever lets it in gives it another.
+    let screen = format!("/houses/{id}/screens/{}", first.screen);
+    let shown = Shown::of(&house, 7).await;
+    let approve = format!("/houses/{id}/enrolments/{}/approve", shown.id);
+    ada.post(&approve, json!({})).await.is(200);
+    assert_eq!(ada.get(&screen).await.is(200)["name"], "The foyer");
+    let shown = Shown::of(&house, 7).await;
+    let approve = format!("/houses/{id}/enrolments/{}/approve", shown.id);
+    ada.post(&approve, json!({"name": "Lobby"})).await.is(200);
+    assert_eq!(ada.get(&screen).await.is(200)["name"], "Lobby");
+
     let second = ada.post("/houses", json!({"name": "Second"})).await.is(201);
     let second = second["id"].as_str().expect("an id");
     let refused = PaperBox::try_enrol(&house, &ada, second, 7).await;

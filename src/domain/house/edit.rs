@@ -278,6 +278,20 @@ impl Editor<'_> {
         self.insert(Kind::Screen, id.as_str(), body)
     }
 
+    /// A box that the house knows was approved once more, with another name if one is given.
+    pub fn enrol_again(
+        &self,
+        id: &HouseScreenId,
+        name: Option<&str>,
+        outputs: &[ScreenName],
+    ) -> Result<Edit, EditError> {
+        let patch = match name {
+            Some(name) => json!({"name": name, "outputs": outputs}),
+            None => json!({"outputs": outputs}),
+        };
+        self.merge(Kind::Screen, id.as_str(), &patch)
+    }
+
     /// Notes the outputs that a box says it has.
     pub fn outputs(&self, id: &HouseScreenId, outputs: &[ScreenName]) -> Result<Edit, EditError> {
         self.merge(Kind::Screen, id.as_str(), &json!({"outputs": outputs}))
