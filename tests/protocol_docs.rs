@@ -305,6 +305,14 @@ fn the_documented_signatures_are_those_of_the_documented_keys() {
         bytes::<64>(&request["signature"]),
         device.sign(&signed).to_bytes()
     );
+    let refusal = &challenge["refusal"];
+    let asked: [u8; 32] = bytes(&challenge["request"]["box_nonce"]);
+    let parting = enrol::parting_proof(&asked, &device.verifying_key().to_bytes());
+    assert_eq!(unhex(&challenge["parting"]), parting);
+    assert_eq!(
+        bytes::<64>(&refusal["signature"]),
+        server.sign(&parting).to_bytes()
+    );
     let proof = enrol::house_proof(&box_nonce, &nonce);
     assert_eq!(unhex(&token["proof"]), proof);
     assert_eq!(
@@ -352,7 +360,12 @@ fn the_documented_enrolment_has_the_bodies_and_addresses_of_the_interface() {
         let shown = format!("`{} /api/v1{path}`", method.to_uppercase());
         assert!(doc.contains(&shown), "{shown}");
     }
-    for words in ["musebox check 1", "musebox token 1", "musebox house 1"] {
+    for words in [
+        "musebox check 1",
+        "musebox token 1",
+        "musebox house 1",
+        "musebox parts 1",
+    ] {
         assert!(doc.contains(&format!("`{words}`")), "{words}");
     }
 }

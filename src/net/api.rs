@@ -41,6 +41,8 @@ pub enum ApiError {
         kind: String,
         /// Why, in its words.
         message: String,
+        /// What it has signed that with; empty where it has not.
+        signature: String,
     },
     /// The answer is not what this version understands.
     #[error("{url}: the answer is not understood: {message}")]
@@ -59,6 +61,12 @@ pub enum ApiError {
     /// The kernel gives no random numbers.
     #[error("no random numbers: {0}")]
     Random(getrandom::Error),
+    /// The house has taken the box off its list, or does not know it, and has proved that it is the house.
+    #[error("{url} has taken this box off its list")]
+    Parted {
+        /// The address.
+        url: HouseUrl,
+    },
     /// Whoever answers is not the house that the box was paired with.
     #[error(
         "{url} is not the house that this box was paired with: it does not have its key. If it was set up anew, pair again: museboxctl pair"
@@ -70,7 +78,7 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// Whether the house has taken the box off its list.
+    /// Whether whoever answers says that the box is not on its list; only a house that proves to be it is believed.
     pub fn is_revoked(&self) -> bool {
         match self {
             ApiError::Refused { status, kind, .. } => {
@@ -82,6 +90,7 @@ impl ApiError {
             | ApiError::Tls(_)
             | ApiError::Client(_)
             | ApiError::Random(_)
+            | ApiError::Parted { .. }
             | ApiError::Impostor { .. } => false,
         }
     }
@@ -225,6 +234,7 @@ pub fn refusal(status: StatusCode, answer: &[u8]) -> ApiError {
         kind: String,
         title: String,
         detail: String,
+        signature: String,
     }
 
     let problem: Problem = serde_json::from_slice(answer).unwrap_or_default();
@@ -237,6 +247,7 @@ pub fn refusal(status: StatusCode, answer: &[u8]) -> ApiError {
         status,
         kind: problem.kind,
         message,
+        signature: problem.signature,
     }
 }
 
@@ -285,6 +296,7 @@ mod tests {
                 status,
                 kind: kind.to_owned(),
                 message: String::new(),
+                signature: String::new(),
             };
             assert_eq!(error.is_revoked(), revoked, "{status} {kind}");
         }

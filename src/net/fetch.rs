@@ -271,7 +271,7 @@ impl Fetcher {
         loop {
             let token = self.tokens.token().await?;
             match self.api.get::<Link>(&path, &token.text).await {
-                Err(err) if err.is_unauthorized() && !err.is_revoked() && !renewed => {
+                Err(err) if err.is_unauthorized() && !renewed => {
                     self.tokens.forget(&token).await;
                     renewed = true;
                 }

@@ -253,7 +253,7 @@ impl Service<'_> {
                 self.line();
                 Outcome::Input(BoxInput::Opened)
             }
-            Err(err) if err.is_revoked() => Outcome::Next(self.revoked()),
+            Err(ApiError::Parted { .. }) => Outcome::Next(self.revoked()),
             Err(err) => {
                 let text = err.to_string();
                 if self.problem.as_ref() != Some(&text) {

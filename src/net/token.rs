@@ -36,6 +36,7 @@ pub struct Token {
 #[derive(Serialize)]
 struct Challenge {
     device_key: String,
+    box_nonce: String,
 }
 
 #[derive(Deserialize)]
@@ -60,18 +61,21 @@ struct Granted {
     signature: String,
 }
 
-/// Asks for a token, and makes sure that it is the paired house that gives it.
+/// Asks for a token, and makes sure that it is the paired house that gives it, or that has none for this box.
 pub async fn ask(api: &Api, key: &DeviceKey, server_key: &[u8; 32]) -> Result<Token, ApiError> {
     let device_key = key.public_hex();
+    let box_nonce = random().map_err(ApiError::Random)?;
+    let proven = |err| believed(err, api, key, server_key, &box_nonce);
     let challenge = Challenge {
         device_key: device_key.clone(),
+        box_nonce: hex::write(&box_nonce),
     };
-    let Challenged { nonce } = api.post("/devices/challenge", &challenge).await?;
+    let challenged = api.post("/devices/challenge", &challenge).await;
+    let Challenged { nonce } = challenged.map_err(proven)?;
     let server_nonce = hex::read(&nonce).ok_or_else(|| ApiError::Strange {
         url: api.url().to_string(),
         message: "nonce is not 64 hexadecimal digits".to_owned(),
     })?;
-    let box_nonce = random().map_err(ApiError::Random)?;
     let signed = Signed {
         device_key,
         nonce,
@@ -79,11 +83,12 @@ pub async fn ask(api: &Api, key: &DeviceKey, server_key: &[u8; 32]) -> Result<To
         signature: hex::write(&key.sign(&enrol::token_challenge(&server_nonce, &box_nonce))),
     };
     let asked = Instant::now();
-    let granted: Granted = api.post("/devices/token", &signed).await?;
+    let granted = api.post("/devices/token", &signed).await;
+    let granted: Granted = granted.map_err(proven)?;
     let proof = enrol::house_proof(&box_nonce, &server_nonce);
-    let proven = hex::read(&granted.signature)
+    let is_house = hex::read(&granted.signature)
         .is_some_and(|signature| is_signed(server_key, &proof, &signature));
-    if !proven {
+    if !is_house {
         return Err(ApiError::Impostor {
             url: api.url().clone(),
         });
@@ -95,6 +100,33 @@ pub async fn ask(api: &Api, key: &DeviceKey, server_key: &[u8; 32]) -> Result<To
         house: granted.house,
         screen: granted.screen,
     })
+}
+
+/// Only the house itself can take the box off its list: a server that knows nothing of the box and does not have the
+/// house's key is another one.
+fn believed(
+    error: ApiError,
+    api: &Api,
+    key: &DeviceKey,
+    server_key: &[u8; 32],
+    box_nonce: &[u8; 32],
+) -> ApiError {
+    match &error {
+        ApiError::Refused { signature, .. } if error.is_revoked() => {
+            let proof = enrol::parting_proof(box_nonce, &key.public());
+            let is_house = hex::read(signature)
+                .is_some_and(|signature| is_signed(server_key, &proof, &signature));
+            match is_house {
+                true => ApiError::Parted {
+                    url: api.url().clone(),
+                },
+                false => ApiError::Impostor {
+                    url: api.url().clone(),
+                },
+            }
+        }
+        _ => error,
+    }
 }
 
 /// The token of the moment, shared by all that need one.

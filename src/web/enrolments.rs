@@ -133,6 +133,8 @@ pub struct Approved {
 #[derive(Deserialize, ToSchema)]
 pub struct Knock {
     device_key: String,
+    /// 32 random bytes in hexadecimal digits, over which a refusal is signed.
+    box_nonce: Option<String>,
 }
 
 /// What it is to sign.
@@ -407,13 +409,24 @@ pub async fn challenge(
     Json(knock): Json<Knock>,
 ) -> Result<Json<Nonce>, Problem> {
     let key: [u8; 32] = key_bytes(&knock.device_key, "device_key")?;
-    let key = hex::write(&key);
-    if server.store.device_by_key(&key).await?.is_none() {
-        return Err(revoked());
+    let box_nonce: Option<[u8; 32]> = match &knock.box_nonce {
+        Some(nonce) => Some(key_bytes(nonce, "box_nonce")?),
+        None => None,
+    };
+    if server
+        .store
+        .device_by_key(&hex::write(&key))
+        .await?
+        .is_none()
+    {
+        return Err(match box_nonce {
+            Some(nonce) => parted(&server, &nonce, &key),
+            None => revoked(),
+        });
     }
     let challenge = Challenge {
         nonce: secrets::secret(),
-        key,
+        key: hex::write(&key),
         expires: clock::now_ms() + CHALLENGE_MS,
     };
     server.store.create_challenge(&challenge).await?;
@@ -450,7 +463,7 @@ pub async fn token(
         .and_then(|key| key.verify_strict(&signed, &Signature::from_bytes(&signature)))
         .map_err(|_| wrong())?;
     let device = server.store.device_by_key(&hex::write(&key)).await?;
-    let device = device.ok_or_else(revoked)?;
+    let device = device.ok_or_else(|| parted(&server, &box_nonce, &key))?;
     let secret = secrets::secret();
     let row = DeviceToken {
         token_hash: secrets::hash(&secret),
@@ -468,6 +481,14 @@ pub async fn token(
         screen: device.screen,
         signature: hex::write(&proof.to_bytes()),
     }))
+}
+
+/// The device is not, or no longer, part of a house, and the house says so in its own name.
+fn parted(server: &Server, box_nonce: &[u8; 32], device_key: &[u8; 32]) -> Problem {
+    let signature = server
+        .identity
+        .sign(&enrol::parting_proof(box_nonce, device_key));
+    revoked().signed(hex::write(&signature.to_bytes()))
 }
 
 /// The device is not, or no longer, part of a house.

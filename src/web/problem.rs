@@ -20,6 +20,7 @@ pub struct Problem {
     detail: String,
     key: Option<String>,
     current: Option<Value>,
+    signature: Option<String>,
 }
 
 /// The class of a refusal; its name is the end of the document's `type`.
@@ -124,6 +125,7 @@ impl Problem {
             detail: detail.into(),
             key: None,
             current: None,
+            signature: None,
         }
     }
 
@@ -136,6 +138,12 @@ impl Problem {
     /// What there is now, so that nobody has to ask again.
     pub fn with_current(mut self, current: Value) -> Self {
         self.current = Some(current);
+        self
+    }
+
+    /// Signed by the house's key, in hexadecimal digits, for whoever knows that key.
+    pub fn signed(mut self, signature: String) -> Self {
+        self.signature = Some(signature);
         self
     }
 
@@ -235,6 +243,9 @@ pub struct Document {
     /// What there is now, where a change came too late.
     #[serde(skip_serializing_if = "Option::is_none")]
     current: Option<Value>,
+    /// The house's signature under the refusal of a box that is not its own: 128 hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<String>,
 }
 
 impl IntoResponse for Problem {
@@ -247,6 +258,7 @@ impl IntoResponse for Problem {
             detail: self.detail,
             key: self.key,
             current: self.current,
+            signature: self.signature,
         };
         let mut response = (status, Json(document)).into_response();
         let media_type = HeaderValue::from_static(MEDIA_TYPE);

@@ -154,6 +154,7 @@ async fn a_box_comes_in_hears_changes_reports_and_is_put_out_at_once() {
             .ends_with("revoked"),
         "{refused}"
     );
+    assert!(foyer.is_parted(&refused), "{refused}");
     ada.post(&commands, json!({"command": "next"}))
         .await
         .is(404);

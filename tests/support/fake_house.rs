@@ -96,6 +96,7 @@ pub struct Known {
     /// Boxes by their keys, and what they are called; nothing for those that were taken off the list.
     pub devices: HashMap<[u8; 32], Option<String>>,
     challenges: Vec<[u8; 32]>,
+    is_set_up_anew: bool,
     tokens: HashMap<String, [u8; 32]>,
     /// All documents so far; the last one holds.
     documents: Vec<Value>,
@@ -229,6 +230,16 @@ impl FakeHouse {
             let _ = socket.send(Out::Text(error.to_string()));
             let _ = socket.send(Out::Close(4004));
         }
+    }
+
+    /// Whether it knows none of its boxes, as a server that was started on another folder.
+    pub fn set_up_anew(&self, anew: bool) {
+        self.known().is_set_up_anew = anew;
+    }
+
+    /// How often it let a box try to come in.
+    pub fn challenges(&self) -> usize {
+        self.known().challenges.len()
     }
 
     /// The revision of the document that holds.
@@ -384,6 +395,12 @@ impl FakeHouse {
                 Answer::json(200, answer)
             }
             ("POST", ["api", "v1", "devices", "challenge"]) => {
+                let body = request.json();
+                let device: [u8; 32] = unhex(&body["device_key"]);
+                let is_known = matches!(known.devices.get(&device), Some(Some(_)));
+                if known.is_set_up_anew || !is_known {
+                    return self.parts(&device, &unhex(&body["box_nonce"]));
+                }
                 let nonce = Sha256::digest(known.challenges.len().to_string()).into();
                 known.challenges.push(nonce);
                 Answer::json(200, json!({"nonce": hex(&nonce)}))
@@ -456,6 +473,17 @@ impl FakeHouse {
         Answer::json(200, json!({"check": check}))
     }
 
+    /// Says that the box is none of its own, and signs that.
+    fn parts(&self, device: &[u8; 32], box_nonce: &[u8; 32]) -> Answer {
+        let kind = "https://musebox.example/problems/revoked";
+        let proof = self.key().sign(&enrol::parting_proof(box_nonce, device));
+        let signature = hex(&proof.to_bytes());
+        Answer::json(
+            403,
+            json!({"type": kind, "title": "revoked", "signature": signature}),
+        )
+    }
+
     fn token(&self, known: &mut Known, body: &Value) -> Answer {
         let (device, nonce): ([u8; 32], [u8; 32]) =
             (unhex(&body["device_key"]), unhex(&body["nonce"]));
@@ -463,8 +491,7 @@ impl FakeHouse {
         let at = known.challenges.iter().position(|known| *known == nonce);
         at.expect("a challenge of ours");
         let Some(Some(screen)) = known.devices.get(&device).cloned() else {
-            let kind = "https://musebox.example/problems/revoked";
-            return Answer::json(403, json!({"type": kind, "title": "revoked"}));
+            return self.parts(&device, &box_nonce);
         };
         let signature = unhex::<64>(&body["signature"]);
         VerifyingKey::from_bytes(&device)

@@ -141,6 +141,12 @@ pub fn house_proof(box_nonce: &[u8; 32], server_nonce: &[u8; 32]) -> Vec<u8> {
     [b"musebox house 1\0", &box_nonce[..], &server_nonce[..]].concat()
 }
 
+/// The bytes that a house signs with its key when it says that this box is not, or no longer, its own: whoever else
+/// answers at its address cannot say so.
+pub fn parting_proof(box_nonce: &[u8; 32], device_key: &[u8; 32]) -> Vec<u8> {
+    [b"musebox parts 1\0", &box_nonce[..], &device_key[..]].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use ed25519_dalek::{Signer, SigningKey};
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use futures_util::{SinkExt, StreamExt};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -538,6 +538,7 @@ pub struct PaperBox {
     pub key: SigningKey,
     /// Its screen.
     pub screen: String,
+    server_key: String,
 }
 
 /// What a box has that shows its code and its check number.
@@ -549,6 +550,7 @@ pub struct Shown {
     pub code: String,
     secret: String,
     check: Value,
+    server_key: String,
 }
 
 impl Shown {
@@ -576,6 +578,7 @@ impl Shown {
             code,
             secret,
             check,
+            server_key: text("server_key"),
         }
     }
 }
@@ -583,6 +586,12 @@ impl Shown {
 /// Bytes as hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn bytes(digits: &str) -> Vec<u8> {
+    (0..digits.len() / 2)
+        .map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).expect("hex"))
+        .collect()
 }
 
 impl PaperBox {
@@ -605,6 +614,7 @@ impl PaperBox {
             code,
             secret,
             check,
+            server_key,
         } = Shown::of(house, seed).await;
         let found = operator
             .post(
@@ -633,7 +643,11 @@ impl PaperBox {
             .is(200);
         assert_eq!(standing["status"], "approved");
         assert_eq!(standing["screen"], screen.as_str());
-        Ok(Self { key, screen })
+        Ok(Self {
+            key,
+            screen,
+            server_key,
+        })
     }
 
     /// Asks for a token; the answer may be a refusal.
@@ -648,18 +662,26 @@ impl PaperBox {
     /// Asks for a challenge, which has a `nonce` unless it is refused.
     pub async fn challenge(&self, house: &House) -> Answer {
         let key = hex(self.key.verifying_key().as_bytes());
-        let knock = json!({"device_key": key});
+        let knock = json!({"device_key": key, "box_nonce": hex(&[9; 32])});
         Asker::nobody(house).post("/devices/challenge", knock).await
+    }
+
+    /// Whether the house's own key says that this box is none of its boxes.
+    pub fn is_parted(&self, refused: &Value) -> bool {
+        let device = self.key.verifying_key();
+        let proof = [b"musebox parts 1\0", &[9; 32][..], device.as_bytes()].concat();
+        let signature = bytes(refused["signature"].as_str().expect("a signature"));
+        let signature = Signature::from_slice(&signature).expect("64 bytes");
+        let key: [u8; 32] = bytes(&self.server_key).try_into().expect("32 bytes");
+        let key = VerifyingKey::from_bytes(&key).expect("a key");
+        key.verify_strict(&proof, &signature).is_ok()
     }
 
     /// Responds to a challenge with what this key signs; a token, or a refusal.
     pub async fn respond(&self, house: &House, nonce: &str, signer: &SigningKey) -> Answer {
         let key = hex(self.key.verifying_key().as_bytes());
-        let bytes: Vec<u8> = (0..32)
-            .map(|at| u8::from_str_radix(&nonce[2 * at..2 * at + 2], 16).expect("hex"))
-            .collect();
         let box_nonce = [9; 32];
-        let signed = [b"musebox token 1\0", &bytes[..], &box_nonce[..]].concat();
+        let signed = [b"musebox token 1\0", &bytes(nonce)[..], &box_nonce[..]].concat();
         let signature = hex(&signer.sign(&signed).to_bytes());
         let body = json!({
             "device_key": key, "nonce": nonce, "box_nonce": hex(&box_nonce), "signature": signature,
