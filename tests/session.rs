@@ -9,7 +9,7 @@ use musebox::domain::{
     },
     session::{
         BoxInput, BoxOutput, BoxSession, Closing, Held, History, HouseInput, HouseOutput,
-        HouseSession, Link, MAX_HELLOS, Peer,
+        HouseSession, Link, MAX_HELLOS, MAX_PLAYS, MOST_WAITING, Peer,
     },
     units::MediaTime,
 };
@@ -609,6 +609,35 @@ fn entries_that_no_house_can_read_are_told_once_and_settled_with_the_others() {
             "it is told again: {outputs:?}"
         );
     }
+}
+
+#[test]
+fn a_box_that_no_house_hears_keeps_a_bounded_part_of_its_play_log_in_memory() {
+    let mut session = connected_box();
+    let sha256 = musebox::domain::house::canonical::sha256(&json!({"house": {"n": 5}}));
+    box_does(&mut session, &patch("e", 5, 5, &json!({}), sha256.as_str()));
+    let entry = |seq: usize| -> Play {
+        let at = "2026-11-25T10:00:00Z";
+        let entry = json!({"seq": seq, "at": at, "output": "main", "item": "i", "duration_ms": 9});
+        serde_json::from_value(entry).expect("an entry")
+    };
+    assert_eq!(session.room_for_plays(), MOST_WAITING);
+    let plays = (1..=MOST_WAITING).map(entry).collect();
+    let told = box_does_at(&mut session, seconds(2), BoxInput::Played(plays));
+    assert_eq!(session.room_for_plays(), 0);
+    // What the house has stored makes room for as many.
+    let [BoxOutput::Send(report)] = &told[..] else {
+        panic!("{told:?}");
+    };
+    let Message::Reported(report) = &**report else {
+        panic!("{report:?}");
+    };
+    let ack = Message::read(&json!({"type": "ack", "id": report.id}).to_string());
+    let ack = BoxInput::Received(ack.expect("a message"));
+    let stored = box_does_at(&mut session, seconds(3), ack);
+    let seq = MAX_PLAYS as u64;
+    assert!(stored.contains(&BoxOutput::Stored { seq }), "{stored:?}");
+    assert_eq!(session.room_for_plays(), MAX_PLAYS);
 }
 
 #[test]

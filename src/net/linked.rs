@@ -167,6 +167,8 @@ impl Service<'_> {
             log::warn!(err = err.to_string().as_str(); "the play log cannot be written");
         }
         let waiting = plays.waiting(&self.link.house, self.handed);
+        // The session keeps what it is handed in memory: the rest waits in the log.
+        let waiting = waiting.take(self.session.room_for_plays());
         let waiting: Vec<Play> = waiting.cloned().collect();
         if let Some(last) = waiting.last() {
             self.handed = last.seq;

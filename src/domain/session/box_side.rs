@@ -57,7 +57,8 @@ pub enum BoxInput {
     Timer,
     /// The box is like this now. Told on every change; it is sent at most once a second.
     Report(Box<BoxState>),
-    /// More entries of the play log, the oldest first. After a start, all that are not stored yet.
+    /// More entries of the play log, the oldest first, as many as there is room for. After a start, those that are not
+    /// stored yet.
     Played(Vec<Play>),
     /// A command is carried out, or cannot be.
     Done {
@@ -194,6 +195,12 @@ impl BoxSession {
     /// The environment that the box holds.
     pub fn held(&self) -> Option<&Held> {
         self.held.as_ref()
+    }
+
+    /// How many more entries of the play log the session has room for: they are kept in memory until the house has them,
+    /// and whoever has the log on a disk hands over no more than these.
+    pub fn room_for_plays(&self) -> usize {
+        self.outbox.room()
     }
 
     /// How it stands with the house.

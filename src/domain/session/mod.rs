@@ -20,4 +20,4 @@ pub use house_side::{
     Closing, HELLO_WITHIN, HouseInput, HouseOutput, HouseSession, MAX_HELLOS, Peer,
 };
 pub use reconnect::{FIRST_RECONNECT, LONGEST_BACKOFF, Reconnect, STABLE};
-pub use report::{MAX_PLAYS, REPORT_AGAIN, REPORT_EVERY};
+pub use report::{MAX_PLAYS, MOST_WAITING, REPORT_AGAIN, REPORT_EVERY};

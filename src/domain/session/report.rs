@@ -15,6 +15,9 @@ pub const REPORT_AGAIN: MediaTime = MediaTime::from_seconds(30);
 /// The most entries of the play log in one report.
 pub const MAX_PLAYS: usize = 100;
 
+/// The most entries of the play log that wait here; the log itself keeps the others.
+pub const MOST_WAITING: usize = 10 * MAX_PLAYS;
+
 /// What waits to be told.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outbox {
@@ -39,6 +42,11 @@ impl Outbox {
             self.state = Some(state);
             self.state_sent = false;
         }
+    }
+
+    /// How many more entries of the play log there is room for.
+    pub(super) fn room(&self) -> usize {
+        MOST_WAITING.saturating_sub(self.plays.len())
     }
 
     /// More entries of the play log; those that are not newer than all before are passed over.
