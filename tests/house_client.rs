@@ -506,13 +506,24 @@ fn a_medium_comes_in_parts_and_counts_only_when_it_is_whole() {
         let tracks = &mut document["playlists"]["p1"]["montages"][0]["tracks"];
         tracks[0]["items"] = json!(["storm", "waves"]);
     });
-    let bad = until("it was tried twice", || {
+    let bad = until("it was tried", || {
         let lines = running.log();
         let line = lines.iter().find(|line| line.contains("its SHA-256 is"));
-        let tried = pair.house.known().ranges.len() >= 5;
-        line.cloned().filter(|_| tried)
+        line.cloned()
     });
     assert!(bad.contains("121212"), "{bad}");
+    // The operator hears of it, too.
+    let told = until("the house is told", || {
+        let known = pair.house.known();
+        let errors = known.states.last()?["errors"].as_array().cloned()?;
+        errors.into_iter().find(|error| error["item"] == "storm")
+    });
+    assert_eq!((&told["kind"], &told["count"]), (&json!("hash"), &json!(1)));
+    let message = told["message"].as_str().expect("words");
+    assert!(
+        message.starts_with("cannot be fetched: its SHA-256 is"),
+        "{message}"
+    );
     let status = pair.player.status();
     assert_eq!(status["house"]["media"], json!({"complete": 1, "total": 2}));
 

@@ -13,7 +13,10 @@ use tokio::{
 };
 
 use crate::{
-    domain::house::Format,
+    domain::{
+        house::Format,
+        protocol::{ErrorKind, sync::BoxError},
+    },
     net::{
         api::{self, Api, ApiError},
         hex,
@@ -27,6 +30,10 @@ use crate::{
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// The longest wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The wait after a medium came whole and was another one: the same bytes would come again.
+const OTHER_WAIT: Duration = Duration::from_secs(3600);
+/// So many media that cannot be fetched are told.
+const MOST_TROUBLES: usize = 16;
 
 /// Why a medium did not come.
 #[derive(Debug, Error)]
@@ -61,6 +68,30 @@ pub enum FetchError {
     Disk(io::Error),
 }
 
+impl FetchError {
+    /// Its class, in the words of the protocol.
+    fn kind(&self) -> ErrorKind {
+        match self {
+            FetchError::Api(_) | FetchError::Cut { .. } | FetchError::Strange(_) => {
+                ErrorKind::Network
+            }
+            FetchError::Hash { .. } => ErrorKind::Hash,
+            FetchError::Full | FetchError::Disk(_) => ErrorKind::Missing,
+        }
+    }
+
+    /// Whether it may be otherwise a moment later without anybody's doing.
+    fn is_passing(&self) -> bool {
+        match self {
+            FetchError::Api(_) | FetchError::Cut { .. } => true,
+            FetchError::Strange(_)
+            | FetchError::Hash { .. }
+            | FetchError::Full
+            | FetchError::Disk(_) => false,
+        }
+    }
+}
+
 impl From<io::Error> for FetchError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
@@ -72,9 +103,19 @@ impl From<io::Error> for FetchError {
 
 /// A medium that failed.
 struct Failed {
-    format: Format,
+    wanted: Wanted,
     times: u32,
     again: Instant,
+    /// The last fault; nothing where it may be over in a moment.
+    fault: Option<(ErrorKind, String)>,
+}
+
+/// What a fetcher tells.
+pub enum Told {
+    /// A medium is there as a whole.
+    Arrived,
+    /// These media cannot be fetched, and will be tried again.
+    Troubles(Vec<BoxError>),
 }
 
 /// Fetches media for a box.
@@ -98,12 +139,8 @@ impl Fetcher {
         }
     }
 
-    /// Fetches what is wanted, the first first, for ever; `arrived` is called after each that is whole.
-    pub async fn run(
-        mut self,
-        mut wanted: watch::Receiver<Vec<Wanted>>,
-        arrived: impl Fn(&Wanted),
-    ) {
+    /// Fetches what is wanted, the first first, for ever, and tells what comes of it.
+    pub async fn run(mut self, mut wanted: watch::Receiver<Vec<Wanted>>, tell: impl Fn(Told)) {
         if let Err(err) = self.shelf.make() {
             log::error!(err = err.to_string().as_str(); "no folder for media: none are fetched");
             return std::future::pending().await;
@@ -117,8 +154,11 @@ impl Fetcher {
                 self.clear(&list);
                 tidied = true;
             }
-            self.failed
-                .retain(|failed| list.iter().any(|wanted| wanted.format == failed.format));
+            let is_wanted = |failed: &Failed| list.contains(&failed.wanted);
+            if self.failed.iter().any(|failed| !is_wanted(failed)) {
+                self.failed.retain(is_wanted);
+                tell(Told::Troubles(self.troubles()));
+            }
             let now = Instant::now();
             let (next, pause) = self.next(&list, now);
             let Some(next) = next else {
@@ -145,10 +185,15 @@ impl Fetcher {
             match outcome {
                 Ok(()) => {
                     log::info!(ITEM = next.item.as_str(); "a medium has arrived whole");
-                    self.failed.retain(|failed| failed.format != next.format);
-                    arrived(&next);
+                    self.failed
+                        .retain(|failed| failed.wanted.format != next.format);
+                    tell(Told::Troubles(self.troubles()));
+                    tell(Told::Arrived);
                 }
-                Err(err) => self.note(&next, &err),
+                Err(err) => {
+                    self.note(&next, &err);
+                    tell(Told::Troubles(self.troubles()));
+                }
             }
         }
     }
@@ -160,7 +205,7 @@ impl Fetcher {
             match self
                 .failed
                 .iter()
-                .find(|failed| failed.format == wanted.format)
+                .find(|failed| failed.wanted.format == wanted.format)
             {
                 Some(failed) if failed.again > now => {
                     pause = Some(pause.map_or(failed.again, |pause| pause.min(failed.again)));
@@ -175,23 +220,45 @@ impl Fetcher {
         let known = self
             .failed
             .iter_mut()
-            .find(|failed| failed.format == wanted.format);
+            .find(|failed| failed.wanted.format == wanted.format);
         let times = known.as_ref().map_or(0, |failed| failed.times);
-        let wait = (FIRST_WAIT * 2_u32.saturating_pow(times.min(8))).min(LONGEST_WAIT);
+        let wait = match error {
+            FetchError::Hash { .. } => OTHER_WAIT,
+            _ => (FIRST_WAIT * 2_u32.saturating_pow(times.min(8))).min(LONGEST_WAIT),
+        };
         let again = Instant::now() + wait;
+        let is_told = times > 0 || !error.is_passing();
+        let fault = is_told.then(|| (error.kind(), error.to_string()));
         if times == 0 {
             log::warn!(ITEM = wanted.item.as_str(), err = error.to_string().as_str(); "a medium cannot be fetched; it is tried again");
         } else {
             log::debug!(ITEM = wanted.item.as_str(), err = error.to_string().as_str(); "a medium cannot be fetched");
         }
         match known {
-            Some(failed) => (failed.times, failed.again) = (times + 1, again),
+            Some(failed) => {
+                (failed.times, failed.again, failed.fault) = (times + 1, again, fault);
+            }
             None => self.failed.push(Failed {
-                format: wanted.format.clone(),
+                wanted: wanted.clone(),
                 times: 1,
                 again,
+                fault,
             }),
         }
+    }
+
+    /// What people should know of.
+    fn troubles(&self) -> Vec<BoxError> {
+        let told = self.failed.iter().filter_map(|failed| {
+            let (kind, why) = failed.fault.as_ref()?;
+            Some(BoxError {
+                item: Some(failed.wanted.item.clone()),
+                kind: *kind,
+                message: format!("cannot be fetched: {why}"),
+                count: u64::from(failed.times),
+            })
+        });
+        told.take(MOST_TROUBLES).collect()
     }
 
     fn clear(&self, list: &[Wanted]) {

@@ -11,7 +11,9 @@ use tokio::{
 use crate::{
     domain::{
         ids::{CommandId, HouseScreenId, ScreenName},
-        protocol::sync::{CLOSE_GOING_AWAY, CLOSE_REVOKED, ErrorCode, Message, Play},
+        protocol::sync::{
+            BoxError, BoxState, CLOSE_GOING_AWAY, CLOSE_REVOKED, ErrorCode, Message, Play,
+        },
         session::{BoxInput, BoxOutput, BoxSession, Held},
         units::MediaTime,
     },
@@ -21,7 +23,7 @@ use crate::{
         cache::Kept,
         client::{Client, Next},
         discover::Found,
-        fetch::Fetcher,
+        fetch::{Fetcher, Told},
         key::DeviceKey,
         link::{Link, Parting},
         socket::{Came, Socket},
@@ -51,6 +53,10 @@ struct Service<'a> {
     /// What commands came to that took a while.
     done: mpsc::UnboundedSender<(CommandId, Option<String>)>,
     problem: Option<String>,
+    /// How the box was when it was told last.
+    state: Option<Box<BoxState>>,
+    /// Media that cannot be fetched.
+    troubles: Vec<BoxError>,
 }
 
 impl Client {
@@ -86,6 +92,8 @@ impl Client {
             wake: None,
             done,
             problem: None,
+            state: None,
+            troubles: Vec::new(),
         };
         let next = service.run(dones).await;
         if let Some(socket) = service.socket.take() {
@@ -103,14 +111,14 @@ impl Service<'_> {
         // What waits in it is handed over with the first tick.
         self.client.log();
         let (want, wanted) = watch::channel(self.client.wanted.clone());
-        let (arrive, mut arrived) = mpsc::unbounded_channel();
+        let (tell, mut told) = mpsc::unbounded_channel();
         let fetcher = Fetcher::new(
             self.client.shelf.clone(),
             self.api.clone(),
             self.tokens.clone(),
         );
-        let fetching = fetcher.run(wanted, move |_| {
-            let _ = arrive.send(());
+        let fetching = fetcher.run(wanted, move |what| {
+            let _ = tell.send(what);
         });
         let mut fetching = std::pin::pin!(fetching);
         let mut sync = interval(SYNC_EVERY);
@@ -136,10 +144,7 @@ impl Service<'_> {
                 came = came(&mut self.socket) => self.came(came),
                 () = until(self.wake) => Outcome::Input(BoxInput::Timer),
                 Some((id, error)) = dones.recv() => Outcome::Input(BoxInput::Done { id, error }),
-                Some(()) = arrived.recv() => {
-                    self.client.news(News::Arrived);
-                    Outcome::Nothing
-                }
+                Some(told) = told.recv() => self.fetched(told),
                 _ = sync.tick() => {
                     self.hand_over();
                     Outcome::Nothing
@@ -152,6 +157,34 @@ impl Service<'_> {
                 Outcome::Next(next) => return next,
             }
         }
+    }
+
+    fn fetched(&mut self, told: Told) -> Outcome {
+        match told {
+            Told::Arrived => {
+                self.client.news(News::Arrived);
+                Outcome::Nothing
+            }
+            Told::Troubles(troubles) => {
+                let is_news = std::mem::replace(&mut self.troubles, troubles) != self.troubles;
+                match &self.state {
+                    Some(state) if is_news => Outcome::Input(self.report(state)),
+                    Some(_) | None => Outcome::Nothing,
+                }
+            }
+        }
+    }
+
+    /// How the box is, with what only its way to the house knows.
+    fn report(&self, state: &BoxState) -> BoxInput {
+        let mut state = state.clone();
+        // What is obeyed, which is not what was sent where that is no environment.
+        if let Some(kept) = &self.client.kept {
+            state.rev = Some(kept.held.rev);
+            state.epoch = Some(kept.held.epoch.clone());
+        }
+        state.errors.extend(self.troubles.iter().cloned());
+        BoxInput::Report(Box::new(state))
     }
 
     fn handle(&mut self, input: BoxInput) {
@@ -362,13 +395,10 @@ impl Service<'_> {
                 let _ = reply.send(Ok(()));
                 Outcome::Next(Next::Part(self.link.url.clone(), Parting::Unpaired))
             }
-            Ask::State(mut state) => {
-                // What is obeyed, which is not what was sent where that is no environment.
-                if let Some(kept) = &self.client.kept {
-                    state.rev = Some(kept.held.rev);
-                    state.epoch = Some(kept.held.epoch.clone());
-                }
-                Outcome::Input(BoxInput::Report(state))
+            Ask::State(state) => {
+                let report = self.report(&state);
+                self.state = Some(state);
+                Outcome::Input(report)
             }
             Ask::Played(house, play) => {
                 self.client.played(house, play);
