@@ -141,8 +141,12 @@ impl Lookout {
                 .state
                 .as_ref()
                 .is_some_and(|state| state["state"] == "failed");
-            if !failed || !hall.is_here(&screen) {
+            if !failed {
                 self.dark.remove(&screen);
+                continue;
+            }
+            // One that went away was dark when it was heard last, and is not well by that.
+            if !hall.is_here(&screen) {
                 continue;
             }
             let dark = self.dark.entry(screen.clone()).or_insert(Dark {

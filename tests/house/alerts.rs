@@ -332,6 +332,14 @@ async fn a_silent_screen_and_a_dark_one_are_told_once_and_again_after_they_were_
     two_looks(&house).await;
     assert!(hook.is_quiet() && mail.is_quiet());
 
+    // Whoever was away for a look is not well by that.
+    drop(dark);
+    two_looks(&house).await;
+    let mut dark = Resident::connect(&house, &stairs).await;
+    dark.is("failed").await;
+    two_looks(&house).await;
+    assert!(hook.is_quiet() && mail.is_quiet());
+
     // Both are well, and then one is silent again; the other is dark again only when that was told.
     dark.is("playing").await;
     let mut resident = Resident::connect(&house, &foyer).await;
