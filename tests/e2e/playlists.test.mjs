@@ -171,6 +171,36 @@ describe('playlists', () => {
       assert.equal(track(mock), 'i1 i2 i4');
     }));
 
+  test('two quick changes do not go over what somebody else changed meanwhile', () =>
+    fresh(async (page, mock) => {
+      await signIn(page, mock, '/houses/h1/playlists/p1');
+      let open;
+      const gate = new Promise((done) => {
+        open = done;
+      });
+      await page.route('**/api/v1/houses/h1/playlists/p1', async (route) => {
+        if (route.request().method() === 'PATCH') await gate;
+        await route.continue();
+      });
+      await page.locator('.item-row').filter({ hasText: 'Waves' }).first().focus();
+      await page.keyboard.press('Alt+ArrowDown');
+      await page.keyboard.press('Alt+ArrowDown');
+      otherEditor(mock, ['i4', 'i1', 'i2']);
+      await until(
+        () =>
+          page.evaluate(async () => {
+            const { houseInView } = await import('/assets/live.js');
+            return houseInView('h1').document.playlists.p1.montages[0].tracks[0].items.join(' ') === 'i4 i1 i2';
+          }),
+        'the page knows',
+      );
+      open();
+      await spoken(page, 'Someone else changed this meanwhile.');
+      await page.waitForFunction(() => document.querySelector('.item-row').textContent.includes('Dusk'));
+      assert.equal(track(mock), 'i4 i1 i2');
+      assert.equal(patches(mock), 1);
+    }));
+
   test('a playlist is made, filled, scheduled, chosen and removed', () =>
     inside('/houses/h1/playlists', async (page, mock) => {
       await page.getByRole('button', { name: 'New playlist' }).click();

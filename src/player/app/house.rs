@@ -326,6 +326,8 @@ impl App {
             News::Environment(kept) => {
                 log::info!("the house's environment has revision {}", kept.held.rev);
                 self.house.kept = Some(kept);
+                // The house waits to hear that this revision is obeyed.
+                self.house.told = None;
                 self.steer();
             }
             News::Forgotten => {

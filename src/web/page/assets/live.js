@@ -65,14 +65,36 @@ export class LiveHouse {
     this.socket?.close();
   }
 
-  /** Changes a resource: `save('screens', 's1', { name })`, `save('house', id, { volume })`. Null removes a field. */
+  /**
+   * Changes a resource: `save('screens', 's1', { name })`, `save('house', id, { volume })`. Null removes a field.
+   *
+   * A change is of what was there when it was made: it goes with that revision, or with the one that our own change before
+   * it has made. Where that one is refused, so is a later one of the same fields, which was made upon it.
+   */
   save(kind, id, patch) {
-    return this.#inTurn(`${kind}/${id}`, async () => {
-      const rev = kind === 'house' ? this.document?.house.rev : this.document?.[kind]?.[id]?.rev;
+    const key = `${kind}/${id}`;
+    const seen = (kind === 'house' ? this.document?.house : this.document?.[kind]?.[id])?.rev;
+    const fields = Object.keys(patch);
+    const before = this.writes.get(key);
+    const turn = (async () => {
+      const rev = (await before?.done(fields)) ?? seen;
       const now = await askJson('PATCH', this.path(kind, id), { json: patch, rev });
       this.#put(kind, id, now);
       return now;
-    });
+    })();
+    /** The revision that this change has made; none where it was refused, and its error for those made upon it. */
+    const done = (later) =>
+      turn.then(
+        ({ rev }) => rev,
+        (error) => {
+          if (fields.some((field) => later.includes(field))) throw error;
+        },
+      );
+    const write = { done };
+    this.writes.set(key, write);
+    const forget = () => this.writes.get(key) === write && this.writes.delete(key);
+    turn.then(forget, forget);
+    return turn;
   }
 
   /** Makes a resource and returns it with its id. */
@@ -101,15 +123,6 @@ export class LiveHouse {
   /** Reads a resource anew, after a refusal, so that the next change starts from what the house has. */
   async refresh(kind, id) {
     this.#put(kind, id, await askJson('GET', this.path(kind, id)));
-  }
-
-  /** One change of a resource after the other: each goes with the revision that the one before made. */
-  #inTurn(key, change) {
-    const turn = (this.writes.get(key) ?? Promise.resolve()).catch(() => undefined).then(change);
-    this.writes.set(key, turn);
-    const done = () => this.writes.get(key) === turn && this.writes.delete(key);
-    turn.then(done, done);
-    return turn;
   }
 
   #put(kind, id, resource) {

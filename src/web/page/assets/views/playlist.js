@@ -36,6 +36,8 @@ export function playlistView(ctx) {
     try {
       await live.save('playlists', id, { montages });
     } catch (error) {
+      // What comes next is made upon what the house has, not upon what it has refused.
+      if (mine === drafts) draft = undefined;
       alarm(reason(error));
       if (error.kind === 'refused') await live.refresh('playlists', id).catch(() => undefined);
     }

@@ -64,8 +64,9 @@ export function choiceButtons(live, id, mayEdit) {
     return { key, words, element };
   };
   const name = () => live.document?.playlists?.[id]?.name ?? '';
+  const scheduled = () => Object.values(live.document?.playlists ?? {}).some(({ schedule }) => schedule);
   const both = [
-    make('playlist', 'Now playing', () => `${name()} plays now`),
+    make('playlist', 'Now playing', () => `${name()} plays ${scheduled() ? 'whenever no schedule says otherwise' : 'now'}`),
     make('default_playlist', 'Default', () => `${name()} is the default now`),
   ];
   return {

@@ -32,7 +32,8 @@ function facts(live, id) {
     [
       'Settings',
       state?.rev !== undefined &&
-        (state.rev >= (live.document.screens?.[id]?.rev ?? 0) ? 'up to date' : 'on their way'),
+        live.rev !== undefined &&
+        ((state.epoch ?? live.epoch) === live.epoch && state.rev >= live.rev ? 'up to date' : 'on their way'),
     ],
     ['Version', state?.version],
   ].filter(([, value]) => value);
