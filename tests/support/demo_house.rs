@@ -37,18 +37,17 @@ async fn main() -> anyhow::Result<()> {
         signal(SignalKind::interrupt())?,
     );
     let (mut server, house) = House::start(Path::new(data), port).await?;
+    let lasting = async {
+        demo(&house, Path::new(playlist), Path::new(socket)).await?;
+        server.wait().await?;
+        bail!("the house server has ended")
+    };
+    // Whoever ends it early ends it as a whole.
     let told = tokio::select! {
-        done = demo(&house, Path::new(playlist), Path::new(socket)) => done,
+        ended = lasting => ended,
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
     };
-    if told.is_ok() {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            _ = server.wait() => bail!("the house server has ended"),
-        }
-    }
     if let Some(pid) = server.id().and_then(|pid| i32::try_from(pid).ok()) {
         let pid = nix::unistd::Pid::from_raw(pid);
         // It may have ended by the same Ctrl-C.
