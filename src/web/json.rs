@@ -13,7 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::web::problem::{Class, Problem};
 
-/// A JSON body.
+/// A JSON body, which is an object at every address.
 pub struct Json<T>(pub T);
 
 /// The parts of the address.
@@ -33,6 +33,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             _ => Problem::new(Class::BadRequest, rejection.body_text()),
         })?;
         let nul = std::str::from_utf8(&bytes).is_ok_and(has_nul);
+        // Serde would read a list as a structure, too: its values in the order of the fields.
+        if bytes.trim_ascii_start().starts_with(b"[") {
+            return Err(Problem::new(
+                Class::Invalid,
+                "the body must be a JSON object, and this is a list",
+            ));
+        }
         let request = Request::from_parts(parts, Body::from(bytes));
         let read = axum::Json::from_request(request, state).await;
         let axum::Json(body) = read.map_err(|rejection| match &rejection {

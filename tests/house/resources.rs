@@ -204,3 +204,34 @@ async fn a_house_that_is_removed_leaves_no_file_behind() {
     ada.delete(&path).await.is(204);
     assert_eq!(files(), Vec::<std::path::PathBuf>::new());
 }
+
+#[tokio::test]
+async fn a_list_is_a_body_at_no_address() {
+    let house = House::start();
+    let ada = Asker::first_operator(&house).await;
+    let id = ada.only_house().await;
+    let description = ada.get("/openapi.json").await.is(200);
+    let paths = description["paths"].as_object().expect("paths");
+    let mut asked = 0;
+    for (path, methods) in paths {
+        for (method, operation) in methods.as_object().expect("methods") {
+            if operation["requestBody"]["content"]["application/json"].is_null() {
+                continue;
+            }
+            let method: Method = method.to_uppercase().parse().expect("a method");
+            let path = path
+                .replace("{house}", &id)
+                .replace("{kind}", "items")
+                .replace(['{', '}'], "");
+            // As many values as a structure that is read from a list could want.
+            for list in [json!([]), json!([null]), json!(["a", "b", "c", "d", "e"])] {
+                let list = Some(("application/json", list.to_string().into_bytes()));
+                let any = [("if-match", "*")];
+                let answer = ada.raw(method.clone(), &path, list, &any).await;
+                assert_eq!(answer.status, 422, "{method} {path}: {answer:?}");
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked >= 30, "{asked}");
+}
