@@ -290,6 +290,8 @@ pub async fn remove(
             Ok(()) | Err(StoreError::NotFound { .. }) => {}
             Err(err) => return Err(err.into()),
         }
+        // And it is told so before it can hear of a house without its screen.
+        hall.guests().oust(&id);
     }
     hall.remove(kind, &id, expected, &caller.name()).await?;
     match kind {
