@@ -475,6 +475,28 @@ fn a_medium_of_another_server_is_fetched_whole_before_it_counts() {
 }
 
 #[test]
+fn a_beginning_that_was_wrong_is_fetched_anew_soon() {
+    let pair = Pair::new(Wire::Plain);
+    let running = pair.paired();
+    let bytes = fs::read(pair.player.image("waves.png", 1)).expect("an image");
+    let sha256 = hex(&Sha256::digest(&bytes));
+    let part = pair
+        .player
+        .path("state/media")
+        .join(format!("{sha256}.part"));
+    fs::write(part, "a page that says: sign in first").expect("written");
+    pair.exhibit(&["waves"]);
+    pair.wait("the medium is here", |status| {
+        status["house"]["media"]["complete"] == 1
+    });
+    assert!(
+        pair.house.known().ranges.len() >= 2,
+        "the beginning was there"
+    );
+    pair.end(running);
+}
+
+#[test]
 fn a_medium_comes_in_parts_and_counts_only_when_it_is_whole() {
     let pair = Pair::new(Wire::Plain);
     let running = pair.paired();

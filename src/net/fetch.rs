@@ -59,6 +59,8 @@ pub enum FetchError {
         found: String,
         /// What should have come.
         wanted: String,
+        /// Its beginning had come before, and may have been what was wrong.
+        resumed: bool,
     },
     /// There is no room for it.
     #[error("the disk is full")]
@@ -223,7 +225,7 @@ impl Fetcher {
             .find(|failed| failed.wanted.format == wanted.format);
         let times = known.as_ref().map_or(0, |failed| failed.times);
         let wait = match error {
-            FetchError::Hash { .. } => OTHER_WAIT,
+            FetchError::Hash { resumed: false, .. } => OTHER_WAIT,
             _ => (FIRST_WAIT * 2_u32.saturating_pow(times.min(8))).min(LONGEST_WAIT),
         };
         let again = Instant::now() + wait;
@@ -271,6 +273,24 @@ impl Fetcher {
         }
     }
 
+    /// Makes room for a medium by removing what is wanted less, the last first.
+    fn give_up(&self, wanted: &Wanted, list: &[Wanted], missing: u64) {
+        let place = list.iter().position(|other| other == wanted);
+        let (first, last) = list.split_at(place.map_or(list.len(), |place| place + 1));
+        match self
+            .shelf
+            .give_up(first, last, |shelf| shelf.has_room(missing))
+        {
+            Ok(0) => {}
+            Ok(count) => {
+                log::warn!(ITEM = wanted.item.as_str(); "the disk is full: {count} media that are not wanted as much make room")
+            }
+            Err(err) => {
+                log::warn!(err = err.to_string().as_str(); "media that are not wanted as much cannot be removed")
+            }
+        }
+    }
+
     async fn fetch(&mut self, wanted: &Wanted, list: &[Wanted]) -> Result<(), FetchError> {
         let format = &wanted.format;
         let part = self.shelf.part(format);
@@ -278,6 +298,7 @@ impl Fetcher {
         let missing = format.size.saturating_sub(got);
         if !self.shelf.has_room(missing) {
             self.clear(list);
+            self.give_up(wanted, list, missing);
             if !self.shelf.has_room(missing) {
                 return Err(FetchError::Full);
             }
@@ -286,7 +307,7 @@ impl Fetcher {
             let response = self.ask(format, got).await?;
             self.receive(format, got, response).await?;
         }
-        self.finish(format).await
+        self.finish(format, got > 0).await
     }
 
     /// Asks for what is missing.
@@ -426,7 +447,7 @@ impl Fetcher {
     }
 
     /// Checks what came and gives it its name.
-    async fn finish(&self, format: &Format) -> Result<(), FetchError> {
+    async fn finish(&self, format: &Format, resumed: bool) -> Result<(), FetchError> {
         let part = self.shelf.part(format);
         if is_hash(&format.sha256) {
             let hashed = part.clone();
@@ -438,6 +459,7 @@ impl Fetcher {
                 return Err(FetchError::Hash {
                     found,
                     wanted: format.sha256.clone(),
+                    resumed,
                 });
             }
         }

@@ -149,6 +149,32 @@ impl Shelf {
         }
         Ok(removed)
     }
+
+    /// Removes the last of what is wanted, one after the other, until there is room; nothing that is also among the
+    /// first. Answers how many media that were.
+    pub(super) fn give_up(
+        &self,
+        first: &[Wanted],
+        last: &[Wanted],
+        has_room: impl Fn(&Self) -> bool,
+    ) -> io::Result<usize> {
+        let kept: HashSet<String> = first.iter().map(|wanted| name(&wanted.format)).collect();
+        let mut removed = 0;
+        for Wanted { format, .. } in last.iter().rev() {
+            if has_room(self) {
+                break;
+            }
+            if kept.contains(&name(format)) {
+                continue;
+            }
+            let (place, part) = (self.place(format), self.part(format));
+            removed += usize::from(place.exists() || part.exists());
+            for path in [place, part, self.tag(format)] {
+                durable::remove(&path)?;
+            }
+        }
+        Ok(removed)
+    }
 }
 
 /// What a medium's file is called: its SHA-256, or where the house gives none, that of where it comes from.
@@ -233,6 +259,32 @@ mod tests {
         ] {
             assert_eq!(Origin::of(src, &house), origin, "{src}");
         }
+    }
+
+    #[test]
+    fn what_is_wanted_least_makes_room_and_nothing_more_than_that() {
+        let state = tempfile::tempdir().expect("a folder");
+        let shelf = Shelf::new(state.path());
+        shelf.make().expect("made");
+        let media: Vec<Wanted> = ["aa", "bb", "cc", "dd", "bb"]
+            .into_iter()
+            .map(|hash| Wanted {
+                item: ItemId::new("i1"),
+                format: format("/a", &hash.repeat(32), 1),
+            })
+            .collect();
+        for wanted in &media[1..4] {
+            fs::write(shelf.place(&wanted.format), "x").expect("written");
+        }
+        let is_there = |shelf: &Shelf, at: usize| shelf.path(&media[at].format).is_some();
+        // The last is among the first two, too.
+        let (first, last) = media.split_at(2);
+        let removed = shelf.give_up(first, last, |shelf| !is_there(shelf, 3));
+        assert_eq!(removed.expect("removed"), 1);
+        assert!(is_there(&shelf, 1) && is_there(&shelf, 2) && !is_there(&shelf, 3));
+        let removed = shelf.give_up(first, last, |_| false);
+        assert_eq!(removed.expect("removed"), 1);
+        assert!(is_there(&shelf, 1), "what is wanted more stays");
     }
 
     #[test]

@@ -261,6 +261,13 @@ impl House {
         let scheduled = scheduled.map(|(id, _)| id);
         let mut wanted: Vec<Wanted> = Vec::new();
         let mut seen = std::collections::HashSet::new();
+        // What is on the screens, first of all: what is there already delays nothing, and makes room for nothing.
+        for medium in self.playing.iter().flat_map(|id| media_of(environment, id)) {
+            if way.shelf().path(&medium.format).is_some() {
+                seen.insert((medium.format.sha256.clone(), medium.format.src.clone()));
+                wanted.push(medium);
+            }
+        }
         for id in urgent.chain(scheduled).chain(environment.playlists.keys()) {
             for medium in media_of(environment, id) {
                 if seen.insert((medium.format.sha256.clone(), medium.format.src.clone())) {
