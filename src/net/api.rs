@@ -1,6 +1,6 @@
 //! Requests to a house, and its answers: JSON over HTTP, faults as RFC 9457 problem documents.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, io, time::Duration};
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect};
 use rustls::ClientConfig;
@@ -30,6 +30,14 @@ pub enum ApiError {
         /// The address.
         url: String,
         /// What happened.
+        message: String,
+    },
+    /// Whoever is there has another certificate than the house had.
+    #[error("{url} cannot be reached: {message}")]
+    Certificate {
+        /// The address.
+        url: String,
+        /// What is wrong with it.
         message: String,
     },
     /// The house says no.
@@ -86,6 +94,7 @@ impl ApiError {
                 barred.contains(status) && kind.ends_with("revoked")
             }
             ApiError::Unreachable { .. }
+            | ApiError::Certificate { .. }
             | ApiError::Strange { .. }
             | ApiError::Tls(_)
             | ApiError::Client(_)
@@ -93,6 +102,14 @@ impl ApiError {
             | ApiError::Parted { .. }
             | ApiError::Impostor { .. } => false,
         }
+    }
+
+    /// Whether somebody answers who is not the house that the box was paired with.
+    pub fn is_another_house(&self) -> bool {
+        matches!(
+            self,
+            ApiError::Impostor { .. } | ApiError::Certificate { .. }
+        )
     }
 
     /// Whether the token was not accepted.
@@ -210,10 +227,24 @@ pub async fn send(request: RequestBuilder) -> Result<Response, ApiError> {
 
 fn unreachable(error: reqwest::Error) -> ApiError {
     let url = error.url().map(ToString::to_string).unwrap_or_default();
-    ApiError::Unreachable {
-        url,
-        message: causes(&error.without_url()),
+    let error = error.without_url();
+    let message = causes(&error);
+    match is_of_certificate(&error) {
+        true => ApiError::Certificate { url, message },
+        false => ApiError::Unreachable { url, message },
     }
+}
+
+/// Whether a connection did not come about for the certificate that was shown.
+fn is_of_certificate(error: &(dyn Error + 'static)) -> bool {
+    if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+        return true;
+    }
+    // An I/O error is not the source of what it was made of: it hands that out by itself.
+    let made_of = error.downcast_ref::<io::Error>();
+    let made_of = made_of.and_then(|error| error.get_ref());
+    made_of.is_some_and(|error| is_of_certificate(error))
+        || error.source().is_some_and(is_of_certificate)
 }
 
 /// The response if it is a yes; else why not.

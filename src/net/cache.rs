@@ -53,6 +53,11 @@ impl Kept {
         })
     }
 
+    /// Whether the box's screen is in it.
+    pub fn has_screen(&self) -> bool {
+        self.environment.screens.contains_key(&self.screen)
+    }
+
     /// What is left out of this environment and was not left out of the one before, for the log; nothing where there
     /// is no news.
     pub fn newly_left_out(&self, before: Option<&Kept>) -> Option<String> {

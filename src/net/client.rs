@@ -122,8 +122,7 @@ impl Client {
                 Next::Alone => self.alone().await,
                 Next::Pair(url, wish) => {
                     if wish == Wish::Person {
-                        // It is remembered over a power cut.
-                        self.remember(Tie::Asked { url: url.clone() });
+                        self.remember_asked(url.clone());
                     }
                     self.offer(vec![Found::at(url)], None, wish).await
                 }
@@ -133,13 +132,16 @@ impl Client {
                     wish,
                 } => {
                     if let (Wish::Person, [only]) = (wish, &*named) {
-                        let url = only.url.clone();
-                        self.remember(Tie::Asked { url });
+                        self.remember_asked(only.url.clone());
                     }
                     self.offer(named, browser, wish).await
                 }
                 Next::Serve(link) => {
-                    self.remember(Tie::Linked(link.clone()));
+                    // A new address of the same house has yet to prove itself.
+                    let is_moved = matches!(&self.tie, Tie::Linked(known) if known.server_key == link.server_key && known.url != link.url);
+                    if !is_moved {
+                        self.relink(&link);
+                    }
                     self.serve(link).await
                 }
                 Next::Part(url, why) => {
@@ -169,10 +171,31 @@ impl Client {
                 })
             }
             (Tie::Linked(link), _) => Next::Serve(link.clone()),
-            (Tie::Asked { url }, _) => Next::Pair(url.clone(), Wish::Nobody),
+            (Tie::Asked { url, .. }, _) => Next::Pair(url.clone(), Wish::Nobody),
             (Tie::Parted { url, .. }, Some(configured)) if url == configured => Next::Alone,
             (Tie::Never | Tie::Parted { .. }, Some(url)) => Next::Pair(url.clone(), Wish::Nobody),
             (Tie::Never | Tie::Parted { .. }, None) => Next::Alone,
+        }
+    }
+
+    /// Somebody wants the box to belong to this house. It is remembered over a power cut, as is the house that the box
+    /// belongs to until then.
+    fn remember_asked(&mut self, url: HouseUrl) {
+        let before = self.tie.link().cloned().map(Box::new);
+        self.remember(Tie::Asked { url, before });
+    }
+
+    /// After a house has said no: what the box belongs to remains.
+    fn refused(&self, url: HouseUrl) -> Next {
+        match self.tie.link() {
+            Some(link) => {
+                log::warn!(
+                    "{url} has refused this box, which stays with the house at {}",
+                    link.url
+                );
+                Next::Serve(link.clone())
+            }
+            None => Next::Part(url, Parting::Refused),
         }
     }
 
@@ -339,7 +362,7 @@ impl Client {
         reply: oneshot::Sender<Result<HouseUrl, String>>,
     ) -> Option<Next> {
         let (known, before) = match &self.tie {
-            Tie::Asked { url } => (Some(url.clone()), None),
+            Tie::Asked { url, .. } => (Some(url.clone()), None),
             Tie::Linked(link) => (Some(link.url.clone()), None),
             Tie::Parted { url, .. } => (None, Some(url.clone())),
             Tie::Never => (None, None),
@@ -406,6 +429,18 @@ impl Client {
         }
     }
 
+    /// Begins to look for a house whose address nobody has named, where the box may.
+    pub(super) fn look_for_its_house(&self) -> Option<Browser> {
+        let may = self.options.url.is_none() && self.options.discovery != Discovery::Never;
+        may.then(|| self.browse()).flatten()
+    }
+
+    /// Whether the configuration names this address for a house that was at another one.
+    pub(super) fn is_named_anew(&self, url: &HouseUrl) -> bool {
+        let before = self.tie.link().map(|link| &link.url);
+        self.options.url.as_ref() == Some(url) && before.is_some_and(|before| before != url)
+    }
+
     fn browse(&self) -> Option<Browser> {
         match Browser::start(&self.options.search) {
             Ok(browser) => Some(browser),
@@ -446,7 +481,7 @@ impl Client {
             offers.ask(&in_question(&browser));
             let Some(first) = offers.first().cloned() else {
                 return match offers.refused() {
-                    Some(url) => Next::Part(url.clone(), Parting::Refused),
+                    Some(url) => self.refused(url.clone()),
                     None => Next::Alone,
                 };
             };
@@ -469,8 +504,7 @@ impl Client {
                         offers.hurry();
                         let (phase, problem) = offers.standing(wish);
                         if let Phase::Pairing { .. } = phase {
-                            let url = first.clone();
-                            self.remember(Tie::Asked { url });
+                            self.remember_asked(first.clone());
                         }
                         self.stand(Some(&first), phase, problem);
                         let _ = reply.send(Ok(first));
@@ -506,7 +540,13 @@ impl Client {
             }
             Some(Ask::Unpair(reply)) => {
                 let _ = reply.send(Ok(()));
-                Some(Next::Part(url.clone(), Parting::Unpaired))
+                Some(match &self.tie {
+                    // Nobody wants that any more; what was before goes on.
+                    Tie::Asked {
+                        before: Some(link), ..
+                    } => Next::Serve(Link::clone(link)),
+                    _ => Next::Part(url.clone(), Parting::Unpaired),
+                })
             }
             Some(other) => {
                 self.note(other);
@@ -530,7 +570,7 @@ impl Client {
         say_left_out(kept, self.kept.as_deref());
     }
 
-    /// What the link file is to say from now on.
+    /// What the link file is to say from now on: the house has proved that it is at this address.
     pub(super) fn relink(&mut self, link: &Link) {
         self.remember(Tie::Linked(link.clone()));
     }
@@ -648,6 +688,7 @@ mod tests {
         };
         let asked = Tie::Asked {
             url: url("a.example"),
+            before: None,
         };
         for (tie, playlist, expected) in [
             (Tie::Never, None, true),
@@ -727,6 +768,7 @@ mod tests {
         };
         let asked = || Tie::Asked {
             url: url("a.example"),
+            before: None,
         };
         let parted = || Tie::Parted {
             url: url("a.example"),

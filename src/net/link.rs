@@ -81,6 +81,9 @@ pub enum Tie {
     Asked {
         /// Where it is.
         url: HouseUrl,
+        /// The house that it belongs to until that one has said yes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<Box<Link>>,
     },
     /// It belongs to one.
     Linked(Link),
@@ -91,6 +94,17 @@ pub enum Tie {
         /// Why.
         why: Parting,
     },
+}
+
+impl Tie {
+    /// The house that the box belongs to, also while it asks another one.
+    pub fn link(&self) -> Option<&Link> {
+        match self {
+            Tie::Linked(link) => Some(link),
+            Tie::Asked { before, .. } => before.as_deref(),
+            Tie::Never | Tie::Parted { .. } => None,
+        }
+    }
 }
 
 /// The file.
@@ -182,7 +196,15 @@ mod tests {
             url: link().url,
             why: Parting::Revoked,
         };
-        for tie in [Tie::Linked(link()), parted, Tie::Never] {
+        let asked = |before| Tie::Asked {
+            url: "https://other.example".parse().expect("an address"),
+            before,
+        };
+        let asked = [asked(None), asked(Some(Box::new(link())))];
+        for tie in [Tie::Linked(link()), parted, Tie::Never]
+            .into_iter()
+            .chain(asked)
+        {
             file.write(&tie).expect("written");
             assert_eq!(file.read().expect("read"), tie);
         }

@@ -10,6 +10,7 @@ use tokio::{
 
 use crate::{
     domain::{
+        config::HouseUrl,
         ids::{CommandId, HouseScreenId, ScreenName},
         protocol::sync::{
             BoxError, BoxState, CLOSE_GOING_AWAY, CLOSE_REVOKED, ErrorCode, Message, Play,
@@ -18,11 +19,11 @@ use crate::{
         units::MediaTime,
     },
     net::{
-        Ask, Line, News,
+        Ask, Line, News, Wish,
         api::{self, Api, ApiError},
         cache::Kept,
         client::{Client, Next},
-        discover::Found,
+        discover::{Browser, Found},
         fetch::{Fetcher, Told},
         key::DeviceKey,
         link::{Link, Parting},
@@ -38,6 +39,17 @@ const SYNC_EVERY: Duration = Duration::from_secs(5);
 
 type Connecting = Pin<Box<dyn Future<Output = Result<(Socket, HouseScreenId), ApiError>> + Send>>;
 
+/// What is asked beside the connection.
+type Question = Pin<Box<dyn Future<Output = Option<Answer>> + Send>>;
+
+/// What a house has proved with its key.
+enum Answer {
+    /// That the box is off its list.
+    Parted,
+    /// That it is at another address.
+    At(HouseUrl),
+}
+
 /// One house's way, while the box is linked.
 struct Service<'a> {
     client: &'a mut Client,
@@ -47,6 +59,9 @@ struct Service<'a> {
     session: BoxSession,
     socket: Option<Socket>,
     connecting: Option<Connecting>,
+    /// Looks for the house on the network while it cannot be reached.
+    browser: Option<Browser>,
+    question: Option<Question>,
     /// The newest entry of the play log that the session has.
     handed: u64,
     wake: Option<MediaTime>,
@@ -63,9 +78,8 @@ impl Client {
     /// Lets the house steer, until that ends.
     pub(super) async fn serve(&mut self, link: Link) -> Next {
         self.stand_linked(&link, Line::Down, None);
-        let trust = link.certificate.map_or(Trust::Authorities, Trust::Pinned);
         let key = DeviceKey::open(&self.options.state_dir).map_err(|err| err.to_string());
-        let api = Api::new(link.url.clone(), trust).map_err(|err| err.to_string());
+        let api = Api::new(link.url.clone(), trust(&link)).map_err(|err| err.to_string());
         let (key, api) = match (key, api) {
             (Ok(key), Ok(api)) => (key, api),
             (Err(err), _) | (_, Err(err)) => {
@@ -88,6 +102,8 @@ impl Client {
             session,
             socket: None,
             connecting: None,
+            browser: None,
+            question: None,
             handed: 0,
             wake: None,
             done,
@@ -137,6 +153,14 @@ impl Service<'_> {
                     }
                     Some(ask) => self.asked(ask),
                 },
+                answer = answered(&mut self.question) => {
+                    self.question = None;
+                    self.answered(answer)
+                }
+                () = found(&mut self.browser) => {
+                    self.seek();
+                    Outcome::Nothing
+                }
                 outcome = connected(&mut self.connecting) => {
                     self.connecting = None;
                     self.connected(outcome)
@@ -244,8 +268,8 @@ impl Service<'_> {
                 BoxOutput::Told(error) => {
                     log::warn!(code = format!("{:?}", error.code).as_str(); "the house says: {}", error.message);
                     match error.code {
-                        ErrorCode::Revoked => return Some(self.revoked()),
                         ErrorCode::UnknownProto => self.problem = Some(error.message),
+                        ErrorCode::Revoked => self.doubt(),
                         ErrorCode::BadMessage
                         | ErrorCode::NoHello
                         | ErrorCode::TooBig
@@ -275,21 +299,78 @@ impl Service<'_> {
         }));
     }
 
+    /// Somebody says that the box is off the list. Only the house's signature takes it off, so that is asked for.
+    fn doubt(&mut self) {
+        let tokens = self.tokens.clone();
+        self.question = Some(Box::pin(async move {
+            tokens.renew().await;
+            let answer = tokens.token().await;
+            matches!(answer, Err(ApiError::Parted { .. })).then_some(Answer::Parted)
+        }));
+    }
+
+    /// The house cannot be reached: asks whoever is found whether it is the house.
+    fn seek(&mut self) {
+        if self.question.is_some() || self.socket.is_some() {
+            return;
+        }
+        let (tokens, trust) = (self.tokens.clone(), trust(&self.link));
+        let found = self.browser.iter().flat_map(Browser::found);
+        let mut others: Vec<HouseUrl> = found.map(|house| house.url).collect();
+        others.retain(|url| *url != self.link.url);
+        self.question = Some(Box::pin(async move {
+            for url in others {
+                if let Ok(api) = Api::new(url.clone(), trust.clone())
+                    && tokens.at(api).is_house().await
+                {
+                    return Some(Answer::At(url));
+                }
+            }
+            None
+        }));
+    }
+
+    fn answered(&mut self, answer: Option<Answer>) -> Outcome {
+        match answer {
+            Some(Answer::Parted) => Outcome::Next(self.revoked()),
+            Some(Answer::At(url)) => {
+                log::info!("the house is at {url} now, no longer at {}", self.link.url);
+                let link = Link {
+                    url,
+                    ..self.link.clone()
+                };
+                self.client.relink(&link);
+                Outcome::Next(Next::Serve(link))
+            }
+            None => Outcome::Nothing,
+        }
+    }
+
     fn connected(&mut self, outcome: Result<(Socket, HouseScreenId), ApiError>) -> Outcome {
         match outcome {
             Ok((socket, screen)) => {
                 log::info!("connected to the house at {}", self.link.url);
-                if self.link.screen != screen {
-                    self.link.screen = screen;
-                    self.client.relink(&self.link);
-                }
+                self.link.screen = screen;
+                self.client.relink(&self.link);
+                (self.browser, self.question) = (None, None);
                 self.problem = None;
                 self.socket = Some(socket);
                 self.line();
                 Outcome::Input(BoxInput::Opened)
             }
             Err(ApiError::Parted { .. }) => Outcome::Next(self.revoked()),
+            Err(err) if err.is_another_house() && self.client.is_named_anew(&self.link.url) => {
+                log::info!(
+                    "{} is another house than before: it is asked for a code",
+                    self.link.url
+                );
+                Outcome::Next(Next::Pair(self.link.url.clone(), Wish::Nobody))
+            }
             Err(err) => {
+                match &self.browser {
+                    Some(_) => self.seek(),
+                    None => self.browser = self.client.look_for_its_house(),
+                }
                 let text = err.to_string();
                 if self.problem.as_ref() != Some(&text) {
                     log::warn!(err = text.as_str(); "no connection to the house; what is here goes on");
@@ -312,11 +393,14 @@ impl Service<'_> {
             }),
             Came::Binary => Outcome::Input(BoxInput::Garbled),
             Came::Beat => Outcome::Input(BoxInput::Heard),
-            Came::End(Some(CLOSE_REVOKED)) => Outcome::Next(self.revoked()),
             Came::End(code) => {
                 self.socket = None;
                 log::info!("the connection to the house has ended; what is here goes on");
                 self.line();
+                if code == Some(CLOSE_REVOKED) {
+                    self.doubt();
+                    return Outcome::Input(BoxInput::Closed { code: None });
+                }
                 Outcome::Input(BoxInput::Closed { code })
             }
         }
@@ -352,6 +436,11 @@ impl Service<'_> {
 
     fn adopt(&mut self, held: Held) {
         match Kept::read(held, self.link.screen.clone()) {
+            Ok(kept) if !kept.has_screen() => {
+                log::warn!(
+                    "the house's environment is without this box's screen; the one before stays"
+                );
+            }
             Ok(kept) => {
                 self.client.tell_left_out(&kept);
                 let kept = Arc::new(kept);
@@ -389,7 +478,7 @@ impl Service<'_> {
                 }
                 self.client.begin(&[Found::at(url.clone())]);
                 let _ = reply.send(Ok(url.clone()));
-                Outcome::Next(Next::Pair(url, crate::net::Wish::Person))
+                Outcome::Next(Next::Pair(url, Wish::Person))
             }
             Ask::Unpair(reply) => {
                 let _ = reply.send(Ok(()));
@@ -465,6 +554,24 @@ enum Outcome {
     Nothing,
     /// The end of this.
     Next(Next),
+}
+
+fn trust(link: &Link) -> Trust {
+    link.certificate.map_or(Trust::Authorities, Trust::Pinned)
+}
+
+async fn answered(question: &mut Option<Question>) -> Option<Answer> {
+    match question {
+        Some(question) => question.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn found(browser: &mut Option<Browser>) {
+    match browser {
+        Some(browser) => browser.changed().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn connected(

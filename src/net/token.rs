@@ -149,6 +149,21 @@ impl Tokens {
         }
     }
 
+    /// The same for another address of the house.
+    pub fn at(&self, api: Api) -> Self {
+        Self::new(api, self.key.clone(), self.server_key)
+    }
+
+    /// Whether the house is at that address: it has proved it, though it may have no token for this box.
+    pub async fn is_house(&self) -> bool {
+        matches!(self.token().await, Ok(_) | Err(ApiError::Parted { .. }))
+    }
+
+    /// Asks the house anew next time, whatever is held.
+    pub async fn renew(&self) {
+        *self.held.lock().await = None;
+    }
+
     /// A token that holds, asked for if need be.
     pub async fn token(&self) -> Result<Token, ApiError> {
         // Whoever holds the lock asks; the others wait for it and find it there.

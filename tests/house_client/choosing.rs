@@ -358,3 +358,64 @@ fn a_box_that_was_taken_off_the_list_asks_by_itself_if_it_has_nothing_to_play() 
     seeker.pair(None).expect("houses are found");
     seeker.codes(2);
 }
+
+#[test]
+fn a_house_that_is_at_another_address_is_found_again() {
+    let [own, other] = [house(), house()];
+    other.rekey(7);
+    let seeker = Seeker::start(Discovery::PairsByItself, &[&own]);
+    seeker.code_of(&own);
+    own.decide("approved");
+    seeker.belongs_to(&own);
+    until("the box greets its house", || {
+        (!own.known().hellos.is_empty()).then_some(())
+    });
+
+    let moved = own.moved();
+    let hellos = own.known().hellos.len();
+    // Whoever else is there is not taken for it.
+    seeker.found.send_replace(names(&[&other]));
+    until("the other one is tried", || {
+        (other.known().unknown > 0).then_some(())
+    });
+    seeker.belongs_to(&own);
+    seeker.found.send_replace(names(&[&other, &moved]));
+    seeker.belongs_to(&moved);
+    until("the box greets it there", || {
+        (moved.known().hellos.len() > hellos).then_some(())
+    });
+    assert_eq!(other.known().hellos.len(), 0);
+    assert_eq!(other.known().enrolments.len(), 0);
+    let link = fs::read_to_string(seeker.folder.path().join("link.json")).expect("a link");
+    assert!(link.contains(&moved.url()), "{link}");
+}
+
+#[test]
+fn who_asks_another_house_loses_nothing_until_that_one_says_yes() {
+    let [own, other] = [house(), house()];
+    let seeker = Seeker::start(Discovery::PairsByItself, &[&own]);
+    seeker.code_of(&own);
+    own.decide("approved");
+    seeker.belongs_to(&own);
+
+    seeker.pair(Some(&other)).expect("it is named");
+    seeker.code_of(&other);
+    seeker.unpair().expect("nobody wants it any more");
+    seeker.belongs_to(&own);
+
+    seeker.pair(Some(&other)).expect("it is named");
+    seeker.code_of(&other);
+    let hellos = own.known().hellos.len();
+    other.decide("refused");
+    seeker.belongs_to(&own);
+    until("the box greets its house again", || {
+        (own.known().hellos.len() > hellos).then_some(())
+    });
+
+    seeker.pair(Some(&other)).expect("it is named");
+    seeker.code_of(&other);
+    other.decide("approved");
+    seeker.belongs_to(&other);
+    seeker.unpair().expect("it belongs to it");
+    seeker.is_parted(Parting::Unpaired);
+}

@@ -5,10 +5,10 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::{
-    Pair,
+    CERTIFICATE, KEY, OTHER_CERTIFICATE, OTHER_KEY, Pair,
     fake_house::{FakeHouse, Wire},
     is,
-    player_box::until,
+    player_box::{Running, until},
 };
 
 #[test]
@@ -144,4 +144,79 @@ fn a_house_hears_nothing_of_what_the_box_has_shown_for_the_one_before() {
         "{plays:?}"
     );
     next.end(running);
+}
+
+#[test]
+fn the_configuration_names_another_house_and_the_box_keeps_its_own_until_that_says_yes() {
+    let own = Pair::new(Wire::tls(CERTIFICATE, KEY));
+    own.played_before();
+    let link = || fs::read_to_string(own.player.path("state/link.json")).expect("a link");
+    let before = link();
+
+    for wire in [Wire::Plain, Wire::tls(OTHER_CERTIFICATE, OTHER_KEY)] {
+        let next = FakeHouse::numbered(2, wire);
+        next.rekey(7);
+        let url = next.url();
+        let running = Running::start(
+            own.player
+                .daemon(&["--mode", "640x360@30", "--house", &url]),
+        );
+        let status = own.wait("there is a code", |status| {
+            status["house"]["code"].is_string()
+        });
+        let enrolment = next.known().enrolments.last().expect("one").clone();
+        assert_eq!(status["house"]["code"], enrolment.code);
+        own.wait("it plays what it has", is("playing"));
+        assert_eq!(link(), before, "nobody has said yes");
+        own.end(running);
+    }
+
+    let running = own.start();
+    own.wait("its own house has it as before", |status| {
+        status["house"]["online"] == true
+    });
+    own.end(running);
+
+    let next = FakeHouse::numbered(2, Wire::Plain);
+    next.rekey(7);
+    let url = next.url();
+    let running = Running::start(
+        own.player
+            .daemon(&["--mode", "640x360@30", "--house", &url]),
+    );
+    own.wait("there is a code", |status| {
+        status["house"]["code"].is_string()
+    });
+    next.decide("approved");
+    own.wait("the next house has it", |status| {
+        status["house"]["online"] == true && status["house"]["url"] == url
+    });
+    own.end(running);
+}
+
+#[test]
+fn a_document_without_the_boxs_screen_darkens_no_screen() {
+    let pair = Pair::new(Wire::Plain);
+    let running = pair.paired();
+    pair.plays_waves();
+    pair.house
+        .change(|document| document["screens"] = json!({}));
+    pair.house
+        .change(|document| document["house"]["name"] = json!("Another"));
+    until("the box has heard of it", || {
+        let says = "without this box's screen; the one before stays";
+        running
+            .log()
+            .iter()
+            .any(|line| line.contains(says))
+            .then_some(())
+    });
+    assert_eq!(pair.player.status()["state"], "playing");
+    pair.house.revoke();
+    pair.wait("it is told", |status| status["house"]["linked"] == false);
+    assert_eq!(pair.player.status()["state"], "playing");
+    pair.end(running);
+    let running = pair.start();
+    pair.wait("it plays what it last knew", is("playing"));
+    pair.end(running);
 }

@@ -96,6 +96,8 @@ pub struct Known {
     /// Boxes by their keys, and what they are called; nothing for those that were taken off the list.
     pub devices: HashMap<[u8; 32], Option<String>>,
     challenges: Vec<[u8; 32]>,
+    /// How often a box that it does not know tried to come in.
+    pub unknown: usize,
     is_set_up_anew: bool,
     tokens: HashMap<String, [u8; 32]>,
     /// All documents so far; the last one holds.
@@ -113,6 +115,8 @@ pub struct Known {
     sockets: Vec<Sender<Out>>,
     streams: Vec<TcpStream>,
     down: bool,
+    /// Where it is, after it has moved.
+    home: Option<SocketAddr>,
     wire: Option<Wire>,
 }
 
@@ -151,7 +155,26 @@ impl FakeHouse {
                 ..Known::default()
             })),
         };
-        let accepting = house.clone();
+        house.listen(listener);
+        house
+    }
+
+    /// The same house at another address; whoever comes to the old one finds nobody.
+    pub fn moved(&self) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let house = Self {
+            address: listener.local_addr().expect("an address"),
+            ..self.clone()
+        };
+        self.known().home = Some(house.address);
+        self.cut();
+        self.mend();
+        house.listen(listener);
+        house
+    }
+
+    fn listen(&self, listener: TcpListener) {
+        let accepting = self.clone();
         // It ends with the test's process.
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -159,7 +182,6 @@ impl FakeHouse {
                 thread::spawn(move || house.serve(stream));
             }
         });
-        house
     }
 
     pub fn url(&self) -> String {
@@ -287,7 +309,7 @@ impl FakeHouse {
         let _ = stream.set_nodelay(true);
         let wire = {
             let mut known = self.known();
-            if known.down {
+            if known.down || known.home.is_some_and(|home| home != self.address) {
                 return;
             }
             known.streams.extend(stream.try_clone());
@@ -399,6 +421,7 @@ impl FakeHouse {
                 let device: [u8; 32] = unhex(&body["device_key"]);
                 let is_known = matches!(known.devices.get(&device), Some(Some(_)));
                 if known.is_set_up_anew || !is_known {
+                    known.unknown += 1;
                     return self.parts(&device, &unhex(&body["box_nonce"]));
                 }
                 let nonce = Sha256::digest(known.challenges.len().to_string()).into();
