@@ -1,32 +1,22 @@
 //! The one task of the way to a house: alone, pairing or linked, one after the other.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::{Instant, sleep_until, timeout_at},
-};
+use tokio::sync::mpsc;
 
 use crate::{
     domain::{config::HouseUrl, ids::HouseId, protocol::sync::Play},
     net::{
-        Ask, Discovery, Line, News, Options, Phase, Standing, Wish,
+        Ask, Line, News, Options, Phase, Standing, Wish,
         cache::{Cache, Kept},
         discover::{Browser, Found},
         key::DeviceKey,
         link::{Link, LinkFile, Parting, Tie},
-        offers::{self, Offers, Outcome},
+        offers,
         plays::PlayLog,
-        shelf::{Shelf, Wanted, format_of},
+        shelf::{Shelf, Wanted},
     },
 };
-
-/// How long houses are looked for where somebody waits for the answer.
-const LOOK: Duration = Duration::from_secs(3);
-/// Then all count as found when no other was for so long.
-const QUIET: Duration = Duration::from_secs(1);
-/// The same where nobody waits.
-const SURE: Duration = Duration::from_secs(3);
 
 /// What to do next.
 pub(super) enum Next {
@@ -59,7 +49,7 @@ pub(super) struct Client {
     tell: Box<dyn Fn(News) + Send>,
     file: LinkFile,
     pub(super) cache: Cache,
-    tie: Tie,
+    pub(super) tie: Tie,
     pub(super) kept: Option<Arc<Kept>>,
     pub(super) plays: Option<PlayLog>,
     pub(super) wanted: Vec<Wanted>,
@@ -180,13 +170,13 @@ impl Client {
 
     /// Somebody wants the box to belong to this house. It is remembered over a power cut, as is the house that the box
     /// belongs to until then.
-    fn remember_asked(&mut self, url: HouseUrl) {
+    pub(super) fn remember_asked(&mut self, url: HouseUrl) {
         let before = self.tie.link().cloned().map(Box::new);
         self.remember(Tie::Asked { url, before });
     }
 
     /// After a house has said no: what the box belongs to remains.
-    fn refused(&self, url: HouseUrl) -> Next {
+    pub(super) fn refused(&self, url: HouseUrl) -> Next {
         match self.tie.link() {
             Some(link) => {
                 log::warn!(
@@ -226,7 +216,7 @@ impl Client {
         self.stand_beside(url, phase, problem, Vec::new());
     }
 
-    fn stand_beside(
+    pub(super) fn stand_beside(
         &mut self,
         url: Option<&HouseUrl>,
         phase: Phase,
@@ -270,7 +260,7 @@ impl Client {
     }
 
     /// What is asked while there is no house to ask: only the play log and the list of media are kept up.
-    fn note(&mut self, ask: Ask) {
+    pub(super) fn note(&mut self, ask: Ask) {
         match ask {
             Ask::Played(house, play) => self.played(house, play),
             Ask::Wanted(wanted) => self.wanted = wanted,
@@ -280,242 +270,12 @@ impl Client {
         }
     }
 
-    /// Whether the box asks for codes without being told to: it never belonged to a house, or was taken off a list and
-    /// has nothing left to play.
-    fn pairs_by_itself(&self) -> bool {
-        match self.options.discovery {
-            Discovery::WhenAsked | Discovery::Never => return false,
-            Discovery::PairsByItself => {}
-        }
-        match &self.tie {
-            Tie::Never => true,
-            Tie::Parted { why, .. } => *why == Parting::Revoked && !self.has_something_to_play(),
-            Tie::Linked(_) | Tie::Asked { .. } => false,
-        }
-    }
-
-    /// Whether any playlist of the kept environment can be played, in part at least.
-    fn has_something_to_play(&self) -> bool {
-        self.kept.as_ref().is_some_and(|kept| {
-            let environment = &kept.environment;
-            let mut playlists = environment
-                .playlists
-                .keys()
-                .map(|id| environment.playlist(id, |_, item| self.shelf.src(format_of(item)?)));
-            playlists.any(|playlist| playlist.is_some())
-        })
-    }
-
-    async fn alone(&mut self) -> Next {
-        let (url, phase) = match &self.tie {
-            Tie::Parted { url, why } => (Some(url.clone()), Phase::Parted(*why)),
-            Tie::Never | Tie::Linked(_) | Tie::Asked { .. } => (None, Phase::Alone),
-        };
-        let by_itself = self.pairs_by_itself();
-        if by_itself && let Some(url) = &self.options.url {
-            return Next::Pair(url.clone(), Wish::Nobody);
-        }
-        let mut browser = match self.options.discovery {
-            Discovery::PairsByItself => self.browse(),
-            Discovery::WhenAsked | Discovery::Never => None,
-        };
-        let mut sure = None;
-        loop {
-            self.stand_beside(url.as_ref(), phase.clone(), None, found(&browser));
-            tokio::select! {
-                ask = self.asks.recv() => match ask {
-                    None => return Next::End,
-                    Some(Ask::Pair(wanted, reply)) => {
-                        if let Some(next) = self.choose(wanted, &mut browser, reply).await {
-                            return next;
-                        }
-                    }
-                    Some(Ask::Unpair(reply)) => {
-                        drop(reply.send(Err("the box belongs to no house".to_owned())));
-                    }
-                    Some(other) => self.note(other),
-                },
-                () = changed(&mut browser) => sure = Some(Instant::now() + SURE),
-                () = until(sure) => {
-                    sure = None;
-                    let names: Vec<String> =
-                        found(&browser).into_iter().map(|house| house.name).collect();
-                    if by_itself && !names.is_empty() {
-                        log::info!("found here, and asked for a code: {}", names.join(", "));
-                        return Next::Offer {
-                            named: Vec::new(),
-                            browser,
-                            wish: Wish::Nobody,
-                        };
-                    }
-                }
-            }
-        }
-    }
-
-    /// With whom to pair now that somebody wants it: the house that is named or known, or else those that are found.
-    /// The first is also the answer to whoever asked.
-    async fn choose(
-        &mut self,
-        wanted: Option<HouseUrl>,
-        browser: &mut Option<Browser>,
-        reply: oneshot::Sender<Result<HouseUrl, String>>,
-    ) -> Option<Next> {
-        let (known, before) = match &self.tie {
-            Tie::Asked { url, .. } => (Some(url.clone()), None),
-            Tie::Linked(link) => (Some(link.url.clone()), None),
-            Tie::Parted { url, .. } => (None, Some(url.clone())),
-            Tie::Never => (None, None),
-        };
-        let named = wanted.or_else(|| self.options.url.clone()).or(known);
-        if let Some(url) = named {
-            self.begin(&[Found::at(url.clone())]);
-            let _ = reply.send(Ok(url.clone()));
-            return Some(Next::Pair(url, Wish::Person));
-        }
-        let mut houses = self.look(browser).await;
-        // It may be one that does not announce itself.
-        if let Some(url) = before
-            && houses.iter().all(|house| house.url != url)
-        {
-            houses.push(Found::at(url));
-        }
-        let answer = match houses.first() {
-            Some(first) => Ok(first.url.clone()),
-            None => {
-                let advice = "no house is known: name one, as in museboxctl pair https://gallery.example:8443";
-                Err(match browser {
-                    Some(_) => format!("no house announces itself here, and {advice}"),
-                    None => advice.to_owned(),
-                })
-            }
-        };
-        let chosen = answer.is_ok();
-        self.begin(&houses);
-        let _ = reply.send(answer);
-        chosen.then(|| Next::Offer {
-            named: houses,
-            browser: browser.take(),
-            wish: Wish::Person,
-        })
-    }
-
     /// Tells that a person wants to pair the box with one of these: before the answer, so that who asks next sees
     /// nothing older.
     pub(super) fn begin(&mut self, houses: &[Found]) {
         if let Some(first) = houses.first() {
             let phase = offers::unanswered(houses, Wish::Person);
             self.stand(Some(&first.url), phase, None);
-        }
-    }
-
-    /// Looks for houses, for somebody who waits.
-    async fn look(&self, browser: &mut Option<Browser>) -> Vec<Found> {
-        if browser.is_none() && self.options.discovery != Discovery::Never {
-            *browser = self.browse();
-        }
-        let Some(browser) = browser else {
-            return Vec::new();
-        };
-        let end = Instant::now() + LOOK;
-        loop {
-            let until = match browser.found().is_empty() {
-                true => end,
-                false => end.min(Instant::now() + QUIET),
-            };
-            if timeout_at(until, browser.changed()).await.is_err() {
-                return browser.found();
-            }
-        }
-    }
-
-    /// Begins to look for a house whose address nobody has named, where the box may.
-    pub(super) fn look_for_its_house(&self) -> Option<Browser> {
-        let may = self.options.url.is_none() && self.options.discovery != Discovery::Never;
-        may.then(|| self.browse()).flatten()
-    }
-
-    /// Whether the configuration names this address for a house that was at another one.
-    pub(super) fn is_named_anew(&self, url: &HouseUrl) -> bool {
-        let before = self.tie.link().map(|link| &link.url);
-        self.options.url.as_ref() == Some(url) && before.is_some_and(|before| before != url)
-    }
-
-    fn browse(&self) -> Option<Browser> {
-        match Browser::start(&self.options.search) {
-            Ok(browser) => Some(browser),
-            Err(err) => {
-                log::warn!(err = err.as_str(); "houses on the network cannot be looked for");
-                None
-            }
-        }
-    }
-
-    /// Asks houses for codes until one of them lets the box in: those that are named, and those that a browser finds.
-    async fn offer(
-        &mut self,
-        named: Vec<Found>,
-        mut browser: Option<Browser>,
-        mut wish: Wish,
-    ) -> Next {
-        let in_question = |browser: &Option<Browser>| {
-            let mut houses = named.clone();
-            houses.extend(found(browser));
-            houses
-        };
-        let key = match DeviceKey::open(&self.options.state_dir) {
-            Ok(key) => key,
-            Err(err) => {
-                log::error!(err = err.to_string().as_str(); "the box cannot be paired");
-                let houses = in_question(&browser);
-                let Some(first) = houses.first() else {
-                    return Next::Alone;
-                };
-                let phase = offers::unanswered(&houses, wish);
-                self.stand(Some(&first.url), phase, Some(err.to_string()));
-                return self.rest(&first.url).await;
-            }
-        };
-        let mut offers = Offers::new(self.options.identity.clone(), key);
-        loop {
-            offers.ask(&in_question(&browser));
-            let Some(first) = offers.first().cloned() else {
-                return match offers.refused() {
-                    Some(url) => self.refused(url.clone()),
-                    None => Next::Alone,
-                };
-            };
-            let (phase, problem) = offers.standing(wish);
-            self.stand(Some(&first), phase, problem);
-            tokio::select! {
-                outcome = offers.next() => match outcome {
-                    Outcome::Changed => {}
-                    Outcome::Linked(link) => {
-                        return Next::Serve(Link {
-                            configured: self.options.url.clone(),
-                            ..*link
-                        });
-                    }
-                },
-                () = changed(&mut browser) => {}
-                ask = self.asks.recv() => match ask {
-                    Some(Ask::Pair(None, reply)) => {
-                        wish = Wish::Person;
-                        offers.hurry();
-                        let (phase, problem) = offers.standing(wish);
-                        if let Phase::Pairing { .. } = phase {
-                            self.remember_asked(first.clone());
-                        }
-                        self.stand(Some(&first), phase, problem);
-                        let _ = reply.send(Ok(first));
-                    }
-                    ask => {
-                        if let Some(next) = self.asked_while_pairing(ask, &first) {
-                            return next;
-                        }
-                    }
-                },
-            }
         }
     }
 
@@ -529,7 +289,7 @@ impl Client {
         }
     }
 
-    fn asked_while_pairing(&mut self, ask: Option<Ask>, url: &HouseUrl) -> Option<Next> {
+    pub(super) fn asked_while_pairing(&mut self, ask: Option<Ask>, url: &HouseUrl) -> Option<Next> {
         match ask {
             None => Some(Next::End),
             Some(Ask::Pair(wanted, reply)) => {
@@ -576,10 +336,6 @@ impl Client {
     }
 }
 
-fn found(browser: &Option<Browser>) -> Vec<Found> {
-    browser.as_ref().map(Browser::found).unwrap_or_default()
-}
-
 /// Says in the log what of an environment is not understood; once, however many changes follow.
 fn say_left_out(kept: &Kept, before: Option<&Kept>) {
     if let Some(parts) = kept.newly_left_out(before) {
@@ -589,23 +345,10 @@ fn say_left_out(kept: &Kept, before: Option<&Kept>) {
     }
 }
 
-async fn changed(browser: &mut Option<Browser>) {
-    match browser {
-        Some(browser) => browser.changed().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn until(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time).await,
-        None => std::future::pending().await,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use tokio::sync::oneshot;
 
     use super::*;
     use crate::{
@@ -613,7 +356,7 @@ mod tests {
             ids::{Epoch, HouseId, HouseScreenId, Revision},
             session::Held,
         },
-        net::{Identity, Search},
+        net::{Discovery, Identity, Search},
     };
 
     fn url(text: &str) -> HouseUrl {
