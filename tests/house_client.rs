@@ -293,6 +293,40 @@ fn a_box_is_paired_steered_and_tells_how_it_is() {
 }
 
 #[test]
+fn what_is_dark_is_not_shown_and_what_is_lit_again_is() {
+    let pair = Pair::new(Wire::Plain);
+    let running = pair.paired();
+    pair.exhibit(&["waves", "storm"]);
+    pair.set("auto_advance", json!(false));
+    pair.set("autostart_playlist", json!(true));
+    pair.wait("it is shown", |status| {
+        status["items_shown"] == 1 && status["screens"][0]["item"]["id"] == "waves"
+    });
+    let plays = |count: usize| {
+        until("it is a play", || {
+            let plays = pair.house.known().plays.clone();
+            assert!(plays.len() <= count, "{plays:?}");
+            (plays.len() == count).then_some(plays)
+        })
+    };
+    assert_eq!(pair.house.known().plays.len(), 0, "the first goes on");
+    for (count, command) in [
+        (1, &["display", "off"][..]),
+        (1, &["display", "on"][..]),
+        (2, &["stop"][..]),
+    ] {
+        assert!(pair.player.ctl(command).status.success(), "{command:?}");
+        plays(count);
+    }
+    let plays = plays(2);
+    assert!(
+        plays.iter().all(|play| play["item"] == "waves"),
+        "{plays:?}"
+    );
+    pair.end(running);
+}
+
+#[test]
 fn without_a_network_the_box_starts_from_what_it_last_knew() {
     let pair = Pair::new(Wire::Plain);
     pair.played_before();

@@ -626,6 +626,7 @@ impl App {
     fn switch(&mut self, power: Power) {
         self.power = power;
         self.house.is_changed = true;
+        self.showings_switched(power);
         self.order(Order::Power(power));
         self.switch_tv(power);
         log::info!("the screens are switched {}", power.word());

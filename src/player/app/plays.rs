@@ -19,10 +19,24 @@ pub struct Showing {
     house: HouseId,
     item: ItemId,
     playlist: PlaylistId,
-    /// When it began, by the clock on the wall.
+    /// Since when it is seen; nothing while the screens are off.
+    seen: Option<Seen>,
+}
+
+/// Since when an item is seen.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    /// By the clock on the wall.
     at: Timestamp,
-    /// When it began, in display time.
+    /// In display time.
     start: MediaTime,
+}
+
+impl Seen {
+    fn since(start: MediaTime) -> Self {
+        let at = Timestamp::now();
+        Self { at, start }
+    }
 }
 
 impl App {
@@ -30,16 +44,13 @@ impl App {
     pub(super) fn showing_begins(&mut self, screen: ScreenIndex, item: &Item, start: MediaTime) {
         self.showing_ends(screen, start);
         // What nobody can see is not shown.
-        if self.power == Power::Off {
-            return;
-        }
+        let is_seen = self.power == Power::On;
         if let Some((house, playlist)) = self.house.playing() {
             let showing = Showing {
                 house: house.clone(),
                 item: item.id.clone(),
                 playlist: playlist.clone(),
-                at: Timestamp::now(),
-                start,
+                seen: is_seen.then(|| Seen::since(start)),
             };
             self.house.showings.insert(screen, showing);
         }
@@ -47,7 +58,34 @@ impl App {
 
     /// Whatever a screen shows has ended.
     pub(super) fn showing_ends(&mut self, screen: ScreenIndex, end: MediaTime) {
-        let Some(showing) = self.house.showings.remove(&screen) else {
+        self.showing_is_unseen(screen, end);
+        self.house.showings.remove(&screen);
+    }
+
+    /// The screens have been switched: what is on them is seen from now on, or until now.
+    pub(super) fn showings_switched(&mut self, power: Power) {
+        let now = self.parts.gauges.now();
+        match power {
+            Power::On => {
+                let dark = self.house.showings.values_mut();
+                for showing in dark.filter(|showing| showing.seen.is_none()) {
+                    showing.seen = Some(Seen::since(now));
+                }
+            }
+            Power::Off => {
+                for screen in (0..self.parts.modes.len()).map(ScreenIndex) {
+                    self.showing_is_unseen(screen, now);
+                }
+            }
+        }
+    }
+
+    /// What a screen shows is seen no longer, which is a play.
+    fn showing_is_unseen(&mut self, screen: ScreenIndex, end: MediaTime) {
+        let Some(showing) = self.house.showings.get_mut(&screen) else {
+            return;
+        };
+        let Some(Seen { at, start }) = showing.seen.take() else {
             return;
         };
         let (Some(way), Some(output)) =
@@ -55,18 +93,18 @@ impl App {
         else {
             return;
         };
-        let millis = (end - showing.start).whole_millis();
-        let at = showing.at.round(Unit::Millisecond).unwrap_or(showing.at);
+        let millis = (end - start).whole_millis();
+        let at = at.round(Unit::Millisecond).unwrap_or(at);
         let play = Play {
             // The log gives it its number.
             seq: 0,
             at: at.to_string(),
             output: output.name.clone(),
-            playlist: Some(showing.playlist),
-            item: showing.item,
+            playlist: Some(showing.playlist.clone()),
+            item: showing.item.clone(),
             duration_ms: u64::try_from(millis).unwrap_or(0),
         };
-        way.ask(Ask::Played(showing.house, play));
+        way.ask(Ask::Played(showing.house.clone(), play));
     }
 
     /// The box ends: so does everything that is shown.
