@@ -293,6 +293,24 @@ fn a_box_is_paired_steered_and_tells_how_it_is() {
 }
 
 #[test]
+fn a_medium_that_the_disk_has_damaged_is_fetched_anew() {
+    let pair = Pair::new(Wire::Plain);
+    pair.played_before();
+    let [name] = &pair.shelf()[..] else {
+        panic!("one medium");
+    };
+    let file = pair.player.path("state/media").join(name);
+    let sound = fs::read(&file).expect("the medium");
+    fs::write(&file, vec![0; sound.len()]).expect("damaged");
+    let running = pair.start();
+    until("it is what it was", || {
+        (fs::read(&file).ok().as_deref() == Some(&*sound)).then_some(())
+    });
+    pair.wait("it is shown", |status| status["items_shown"] == 1);
+    pair.end(running);
+}
+
+#[test]
 fn what_is_dark_is_not_shown_and_what_is_lit_again_is() {
     let pair = Pair::new(Wire::Plain);
     let running = pair.paired();

@@ -264,7 +264,7 @@ impl Client {
         match ask {
             Ask::Played(house, play) => self.played(house, play),
             Ask::Wanted(wanted) => self.wanted = wanted,
-            Ask::State(_) | Ask::Done(..) | Ask::Picture { .. } => {}
+            Ask::State(_) | Ask::Done(..) | Ask::Picture { .. } | Ask::Doubted(_) => {}
             Ask::Pair(_, reply) => drop(reply.send(Err("the box is busy: ask again".to_owned()))),
             Ask::Unpair(reply) => drop(reply.send(Err("the box is busy: ask again".to_owned()))),
         }

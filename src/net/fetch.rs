@@ -4,7 +4,7 @@ use std::{io, path::Path, time::Duration};
 
 use reqwest::{Client, RequestBuilder, Response, StatusCode, header};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
+
 use thiserror::Error;
 use tokio::{
     io::AsyncWriteExt,
@@ -19,8 +19,7 @@ use crate::{
     },
     net::{
         api::{self, Api, ApiError},
-        hex,
-        shelf::{Origin, Shelf, Wanted, is_hash},
+        shelf::{Origin, Shelf, Wanted, is_hash, sha256_of},
         token::Tokens,
     },
     os::durable::{self, Readers},
@@ -500,16 +499,4 @@ async fn overtaken(
 
 fn length(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |data| data.len())
-}
-
-fn sha256_of(path: &Path) -> io::Result<String> {
-    use std::io::Read;
-    let mut file = std::fs::File::open(path)?;
-    let (mut digest, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hex::write(&digest.finalize())),
-            length => digest.update(&buffer[..length]),
-        }
-    }
 }

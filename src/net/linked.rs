@@ -1,6 +1,8 @@
 //! Steered by a house: the session's rules with a real socket, clock and random numbers.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet, future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration,
+};
 
 use reqwest::{Method, header};
 use tokio::{
@@ -27,6 +29,7 @@ use crate::{
         fetch::{Fetcher, Told},
         key::DeviceKey,
         link::{Link, Parting},
+        shelf::Wanted,
         socket::{Came, Socket},
         tls::Trust,
         token::Tokens,
@@ -72,6 +75,8 @@ struct Service<'a> {
     state: Option<Box<BoxState>>,
     /// Media that cannot be fetched.
     troubles: Vec<BoxError>,
+    /// Media that were checked again since one arrived: once is enough.
+    doubted: HashSet<PathBuf>,
 }
 
 impl Client {
@@ -110,6 +115,7 @@ impl Client {
             problem: None,
             state: None,
             troubles: Vec::new(),
+            doubted: HashSet::new(),
         };
         let next = service.run(dones).await;
         if let Some(socket) = service.socket.take() {
@@ -151,6 +157,10 @@ impl Service<'_> {
                         want.send_replace(list);
                         Outcome::Nothing
                     }
+                    Some(Ask::Doubted(file)) => {
+                        self.check_again(file, want.clone());
+                        Outcome::Nothing
+                    }
                     Some(ask) => self.asked(ask),
                 },
                 answer = answered(&mut self.question) => {
@@ -186,6 +196,7 @@ impl Service<'_> {
     fn fetched(&mut self, told: Told) -> Outcome {
         match told {
             Told::Arrived => {
+                self.doubted.clear();
                 self.client.news(News::Arrived);
                 Outcome::Nothing
             }
@@ -510,8 +521,30 @@ impl Service<'_> {
                 id: command,
                 error: Some(error),
             }),
-            Ask::Wanted(_) => Outcome::Nothing,
+            Ask::Wanted(_) | Ask::Doubted(_) => Outcome::Nothing,
         }
+    }
+
+    /// Checks a medium that cannot be played, and has it fetched anew where the disk has damaged it. While there is no
+    /// house to fetch it from, what is left of it is better than nothing.
+    fn check_again(&mut self, file: PathBuf, want: watch::Sender<Vec<Wanted>>) {
+        if self.socket.is_none() || !self.doubted.insert(file.clone()) {
+            return;
+        }
+        let shelf = self.client.shelf.clone();
+        tokio::task::spawn_blocking(move || {
+            let name = file.display();
+            match shelf.drop_damaged(&file) {
+                Ok(false) => {}
+                Ok(true) => {
+                    log::warn!("{name} was damaged on the disk: it is fetched anew");
+                    want.send_modify(|_| {});
+                }
+                Err(err) => {
+                    log::warn!(err = err.to_string().as_str(); "{name} cannot be checked");
+                }
+            }
+        });
     }
 
     /// Hands a picture over, and only then says that the command is done.

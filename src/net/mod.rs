@@ -224,6 +224,8 @@ pub enum Ask {
     },
     /// These media are wanted, the most urgent first.
     Wanted(Vec<Wanted>),
+    /// This cannot be played, which may be the disk's fault: if it is a medium of the shelf, it is checked again.
+    Doubted(PathBuf),
 }
 
 /// The way to the house, while it runs. Dropping it ends it.

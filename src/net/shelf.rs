@@ -150,6 +150,18 @@ impl Shelf {
         Ok(removed)
     }
 
+    /// Removes a medium that is no longer what it was when it came, as its name tells; answers whether it was that. What
+    /// is not on the shelf, or came without a SHA-256, stays.
+    pub(super) fn drop_damaged(&self, file: &Path) -> io::Result<bool> {
+        let name = file.file_name().and_then(|name| name.to_str());
+        let is_ours = file.parent() == Some(&self.folder) && name.is_some_and(is_hash);
+        if !is_ours || Some(sha256_of(file)?.as_str()) == name {
+            return Ok(false);
+        }
+        durable::remove(file)?;
+        Ok(true)
+    }
+
     /// Removes the last of what is wanted, one after the other, until there is room; nothing that is also among the
     /// first. Answers how many media that were.
     pub(super) fn give_up(
@@ -193,6 +205,19 @@ pub(super) fn is_hash(text: &str) -> bool {
     hex::read::<32>(text).is_some()
 }
 
+/// The SHA-256 of a file, in small letters.
+pub(super) fn sha256_of(path: &Path) -> io::Result<String> {
+    use std::io::Read;
+    let mut file = std::fs::File::open(path)?;
+    let (mut digest, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hex::write(&digest.finalize())),
+            length => digest.update(&buffer[..length]),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,6 +246,26 @@ mod tests {
         assert_eq!(shelf.path(&wanted), Some(shelf.place(&wanted)));
         let live = format("rtsp://camera/1", "", 0);
         assert_eq!(shelf.src(&live).as_deref(), Some("rtsp://camera/1"));
+    }
+
+    #[test]
+    fn only_what_is_not_what_its_name_says_is_dropped() {
+        let state = tempfile::tempdir().expect("a folder");
+        let shelf = Shelf::new(state.path());
+        shelf.make().expect("made");
+        let sound = format("/a", &hex::write(&Sha256::digest("four")), 4);
+        let other = format("/a", &"ab".repeat(32), 4);
+        let unnamed = format("/a", "", 4);
+        let elsewhere = state.path().join("ab".repeat(32));
+        let files = [&sound, &other, &unnamed].map(|format| shelf.place(format));
+        for file in files.iter().chain([&elsewhere]) {
+            fs::write(file, "four").expect("written");
+        }
+        let dropped = |file: &PathBuf| shelf.drop_damaged(file).expect("read");
+        assert_eq!(files.each_ref().map(dropped), [false, true, false]);
+        assert!(!dropped(&elsewhere) && elsewhere.exists());
+        assert_eq!((shelf.path(&other), files[0].exists()), (None, true));
+        assert!(shelf.drop_damaged(&files[1]).is_err(), "it is gone");
     }
 
     #[test]

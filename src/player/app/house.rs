@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,7 +20,7 @@ use crate::{
             State,
             sync::{BoxCounters, BoxError, BoxMedia, BoxState, HouseCommand, OutputState},
         },
-        sequencer::Card,
+        sequencer::{Card, FailureKind},
     },
     net::{Ask, Kept, Line, News, Phase, Shelf, Standing, Wanted, Way, format_of},
     picture,
@@ -449,6 +450,21 @@ impl App {
             way.ask(Ask::State(Box::new(state.clone())));
         }
         self.house.told = Some((state, Instant::now()));
+    }
+
+    /// Something cannot be played: the disk may have damaged it.
+    pub(super) fn doubt(&self, src: &str, why: FailureKind) {
+        match why {
+            FailureKind::Missing | FailureKind::Network => {}
+            FailureKind::Corrupt
+            | FailureKind::Unsupported
+            | FailureKind::Hash
+            | FailureKind::Stalled => {
+                if let Some(way) = &self.house.way {
+                    way.ask(Ask::Doubted(PathBuf::from(src)));
+                }
+            }
+        }
     }
 
     fn box_state(&self) -> BoxState {

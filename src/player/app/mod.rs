@@ -520,6 +520,7 @@ impl App {
                 failure,
             } => {
                 self.changes.watch(&item.src);
+                self.doubt(&item.src, failure.kind);
                 let screen = name(self, screen);
                 log::warn!(
                     ITEM = item.id.as_str(), POSITION = position.to_string().as_str(), SCREEN = screen.as_str(),
