@@ -65,8 +65,19 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
     }
 }
 
-/// Puts a backup in place of the database at an address, and begins another epoch. No server may have it open. The
-/// answer is where the old one is kept, if there was one.
+/// The file of the database at an address, where it has one and that is not there.
+///
+/// # Errors
+/// [`StoreError::Address`].
+pub fn missing(url: &str) -> Result<Option<PathBuf>, StoreError> {
+    match address(url)? {
+        Address::File(path) if !path.exists() => Ok(Some(path.to_owned())),
+        Address::File(_) | Address::Postgres(_) => Ok(None),
+    }
+}
+
+/// Puts a backup in place of the database at an address, and begins another epoch. No server may have it open. What root
+/// puts there is whose the old one was, or the folder is. The answer is where the old one is kept, if there was one.
 ///
 /// # Errors
 /// [`StoreError::NotSound`], [`StoreError::Newer`], [`StoreError::InUse`], [`StoreError::UsePgDump`],

@@ -1,6 +1,9 @@
 //! What is done at the command line, beside a server that runs or without one.
 
-use std::io::{Read, Write, stdin, stdout};
+use std::{
+    io::{Read, Write, stdin, stdout},
+    sync::Arc,
+};
 
 use anyhow::{Context, bail};
 
@@ -29,7 +32,7 @@ pub async fn run(task: Task) -> anyhow::Result<()> {
             Ok(())
         }
         Task::Password { email, place } => {
-            let store = open(&place).await?;
+            let store = existing(&place).await?;
             let Some(mut user) = store.user_by_email(&email).await? else {
                 bail!("nobody has the address {email}");
             };
@@ -46,14 +49,14 @@ pub async fn run(task: Task) -> anyhow::Result<()> {
             Ok(())
         }
         Task::NewEpoch { place } => {
-            open(&place).await?.new_epoch().await?;
+            existing(&place).await?.new_epoch().await?;
             Ok(())
         }
         Task::Backup { file, place } => {
             if file.exists() {
                 bail!("{} is there already: name another file", file.display());
             }
-            open(&place)
+            existing(&place)
                 .await?
                 .backup(&file)
                 .await
@@ -85,7 +88,7 @@ async fn token(task: TokenTask) -> anyhow::Result<()> {
             writeln!(stdout(), "{secret}")?;
         }
         TokenTask::List { place } => {
-            for token in open(&place).await?.api_tokens(None).await? {
+            for token in existing(&place).await?.api_tokens(None).await? {
                 let state = match token.revoked {
                     Some(_) => "revoked",
                     None => "good",
@@ -101,7 +104,7 @@ async fn token(task: TokenTask) -> anyhow::Result<()> {
             }
         }
         TokenTask::Revoke { id, place } => {
-            let store = open(&place).await?;
+            let store = existing(&place).await?;
             match store.revoke_api_token(&id, clock::now_ms()).await {
                 Err(StoreError::NotFound { .. }) => bail!("there is no token {id} that is good"),
                 done => done?,
@@ -111,7 +114,18 @@ async fn token(task: TokenTask) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn open(place: &Place) -> anyhow::Result<std::sync::Arc<dyn db::Store>> {
+/// Opens a database that must be there: in a wrong folder nothing is made.
+async fn existing(place: &Place) -> anyhow::Result<Arc<dyn db::Store>> {
+    if let Some(path) = db::missing(&place.database())? {
+        bail!(
+            "there is no database {}: name the server's data folder with --data",
+            path.display()
+        );
+    }
+    open(place).await
+}
+
+async fn open(place: &Place) -> anyhow::Result<Arc<dyn db::Store>> {
     make_private(&place.folder())?;
     db::open(&place.database())
         .await

@@ -1,5 +1,7 @@
 //! Setting up, signing in, members and tokens.
 
+use std::fs;
+
 use reqwest::Method;
 use serde_json::json;
 
@@ -222,6 +224,30 @@ async fn guessing_passwords_is_slowed_down() {
         last = nobody.post("/sign-in", guess.clone()).await.status.as_u16();
     }
     assert_eq!(last, 429);
+}
+
+#[test]
+fn a_wrong_folder_is_an_error_and_stays_as_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let wrong = folder.path().join("wrong");
+    let backup = folder.path().join("backup.db");
+    let backup = backup.to_str().expect("a name");
+    for words in [
+        &["backup", backup][..],
+        &["new-epoch"],
+        &["password", "ada@example.org"],
+        &["token", "list"],
+        &["token", "revoke", "t1"],
+    ] {
+        let output = program().args(words).arg("--data").arg(&wrong).output();
+        let output = output.expect("musebox-house");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {said}");
+        let path = wrong.join("house.db").display().to_string();
+        assert!(said.contains(&path) && said.contains("--data"), "{said}");
+    }
+    let left = fs::read_dir(folder.path()).expect("a folder").count();
+    assert_eq!(left, 0, "nothing is made");
 }
 
 #[tokio::test]

@@ -113,6 +113,19 @@ fn its_service_runs_without_rights_and_steers_a_box() {
     );
     let name = house.ask(&mut guest, "GET", &path, &Value::Null)["name"].clone();
     assert_eq!(name, "The rig");
+    // A backup that root puts back is the service's own again.
+    let data = "--data /var/lib/musebox-house";
+    guest.sh(&format!("musebox-house backup /root/house.db {data}"));
+    house.ask(&mut guest, "PATCH", &path, &json!({"name": "Later"}));
+    guest.sh(&format!(
+        "systemctl stop musebox-house; musebox-house restore /root/house.db {data}; systemctl start musebox-house"
+    ));
+    guest.until(
+        120,
+        "museboxctl status --json | tr -d ' ' | grep -q '\"online\":true'",
+    );
+    let name = house.ask(&mut guest, "GET", &path, &Value::Null)["name"].clone();
+    assert_eq!(name, "The rig", "the backup's name");
     let log = guest.sh("journalctl -u musebox-house --no-pager -p warning");
     println!("{log}");
 

@@ -4,7 +4,7 @@ use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions, Permissions},
     io,
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown},
     path::{Path, PathBuf},
 };
 
@@ -55,6 +55,7 @@ pub(in super::super) async fn restore(
         let _ = fs::remove_file(&fresh);
         return Err(error);
     }
+    hand_over(&fresh, path).map_err(at(&fresh))?;
     let kept = set_aside(path).await?;
     put_in_place(fresh, path.to_owned()).await?;
     Ok(kept)
@@ -106,6 +107,19 @@ async fn begin_again(backup: &Path, copy: &Path) -> Result<(), StoreError> {
         1 => Ok(()),
         _ => Err(not_sound(backup, "it has no epoch")),
     }
+}
+
+/// Gives what root has made to whoever has the file in whose place it comes, or else the folder: a server that runs as a
+/// user of its own must be able to open it.
+fn hand_over(made: &Path, place: &Path) -> io::Result<()> {
+    if !nix::unistd::geteuid().is_root() {
+        return Ok(());
+    }
+    let model = match fs::metadata(place) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => fs::metadata(folder_of(place)),
+        known => known,
+    }?;
+    chown(made, Some(model.uid()), Some(model.gid()))
 }
 
 /// Gives the database a second name that stays when another takes its place, with its log if a crash has left one.
@@ -175,16 +189,20 @@ async fn put_in_place(from: PathBuf, to: PathBuf) -> Result<(), StoreError> {
     let done = tokio::task::spawn_blocking(move || {
         File::open(&from)?.sync_all()?;
         fs::rename(&from, &to)?;
-        let folder = match to.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            Some(_) | None => Path::new("."),
-        };
-        File::open(folder)?.sync_all()
+        File::open(folder_of(&to))?.sync_all()
     });
     done.await
         .map_err(io::Error::other)
         .flatten()
         .map_err(at(&shown))
+}
+
+/// The folder that a file is in.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        Some(_) | None => Path::new("."),
+    }
 }
 
 /// The path with something after its name.
