@@ -117,6 +117,13 @@ impl Lookout {
             let Some(hall) = server.halls.hall(&house).await? else {
                 continue;
             };
+            if !alerts.name_somebody() {
+                // What is wrong now is told to whoever is named later.
+                for (screen, _) in hall.live() {
+                    self.dark.remove(&screen);
+                }
+                continue;
+            }
             let patience = alerts.silent_after_s.saturating_mul(1000);
             if has_listened(watched, patience) {
                 let silent = server.store.claim_silent(&house, now - patience);

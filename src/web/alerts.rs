@@ -1,7 +1,12 @@
 //! Who is told when a screen goes silent or dark. Sending is the app's work.
 
-use axum::extract::State;
+use axum::{
+    extract::State,
+    http::{HeaderMap, HeaderValue, header},
+    response::{IntoResponse, Response},
+};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
@@ -11,6 +16,7 @@ use crate::{
         caller::Caller,
         json::{Json, Path},
         problem::{Class, Problem},
+        secrets,
         sign_in::checked_email,
     },
 };
@@ -49,27 +55,59 @@ impl Default for Alerts {
     }
 }
 
+impl Alerts {
+    /// Whether anybody is named.
+    pub fn name_somebody(&self) -> bool {
+        !self.email.is_empty() || self.webhook.is_some()
+    }
+
+    /// What is stored of a house, or what a house begins with.
+    fn read(stored: Option<&Value>) -> Self {
+        let read = stored.and_then(|stored| Self::deserialize(stored).ok());
+        read.unwrap_or_default()
+    }
+
+    fn written(&self) -> Result<Value, Problem> {
+        serde_json::to_value(self).map_err(|err| Problem::internal("writing alerts", err))
+    }
+
+    /// The entity tag: a hash of what is said.
+    fn tag(&self) -> Result<String, Problem> {
+        let hash = secrets::hash(&self.written()?.to_string());
+        Ok(format!("\"{}\"", &hash[..16]))
+    }
+
+    fn answer(self) -> Result<Response, Problem> {
+        let tag = HeaderValue::from_str(&self.tag()?);
+        let mut answer = Json(self).into_response();
+        if let Ok(tag) = tag {
+            answer.headers_mut().insert(header::ETAG, tag);
+        }
+        Ok(answer)
+    }
+}
+
 /// `GET /api/v1/houses/{house}/alerts`
-#[utoipa::path(get, path = "/houses/{house}/alerts", tag = "alerts", params(("house" = String, Path)), responses((status = 200, body = Alerts)))]
+#[utoipa::path(get, path = "/houses/{house}/alerts", tag = "alerts", params(("house" = String, Path)), responses((status = 200, body = Alerts, headers(("ETag" = String)))))]
 pub async fn get(
     State(server): State<Server>,
     Path(house): Path<String>,
     caller: Caller,
-) -> Result<Json<Alerts>, Problem> {
+) -> Result<Response, Problem> {
     caller.may(&server, &house, Role::Editor).await?;
     let stored = server.store.alerts(&house).await?;
-    let alerts = stored.and_then(|value| serde_json::from_value(value).ok());
-    Ok(Json(alerts.unwrap_or_default()))
+    Alerts::read(stored.as_ref()).answer()
 }
 
-/// `PUT /api/v1/houses/{house}/alerts`
-#[utoipa::path(put, path = "/houses/{house}/alerts", tag = "alerts", params(("house" = String, Path)), request_body = Alerts, responses((status = 200, body = Alerts)))]
+/// `PUT /api/v1/houses/{house}/alerts`; with `If-Match`, only in place of what had that tag.
+#[utoipa::path(put, path = "/houses/{house}/alerts", tag = "alerts", params(("house" = String, Path), ("If-Match" = Option<String>, Header)), request_body = Alerts, responses((status = 200, body = Alerts, headers(("ETag" = String))), (status = 412, description = "they have changed meanwhile")))]
 pub async fn put(
     State(server): State<Server>,
     Path(house): Path<String>,
     caller: Caller,
+    headers: HeaderMap,
     Json(alerts): Json<Alerts>,
-) -> Result<Json<Alerts>, Problem> {
+) -> Result<Response, Problem> {
     caller.may(&server, &house, Role::Editor).await?;
     if alerts.email.len() > MOST_ADDRESSES {
         let detail = format!("{MOST_ADDRESSES} addresses are the most: use a list's address");
@@ -87,8 +125,25 @@ pub async fn put(
         let detail = "60 to 86400 seconds can be chosen";
         return Err(Problem::new(Class::Invalid, detail).at("silent_after_s"));
     }
-    let value =
-        serde_json::to_value(&alerts).map_err(|err| Problem::internal("writing alerts", err))?;
-    server.store.set_alerts(&house, &value).await?;
-    Ok(Json(alerts))
+    let value = alerts.written()?;
+    match headers.get(header::IF_MATCH).filter(|tag| *tag != "*") {
+        None => server.store.set_alerts(&house, &value).await?,
+        Some(tags) => {
+            let was = server.store.alerts(&house).await?;
+            let now = Alerts::read(was.as_ref());
+            let tag = now.tag()?;
+            let tags = tags.to_str().unwrap_or_default().split(',');
+            let told = tags.map(str::trim).any(|told| told == tag);
+            let stored = told
+                && server
+                    .store
+                    .change_alerts(&house, was.as_ref(), &value)
+                    .await?;
+            if !stored {
+                let detail = "these alerts were changed meanwhile: look at them again";
+                return Err(Problem::new(Class::Stale, detail).with_current(now.written()?));
+            }
+        }
+    }
+    alerts.answer()
 }

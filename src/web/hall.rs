@@ -272,6 +272,11 @@ impl Hall {
         resource(&edit.document, kind, id)
     }
 
+    /// Refuses where a resource is not at the expected revision; nothing is expected of whatever is there.
+    pub fn check(&self, kind: Kind, id: &str, expected: Option<u64>) -> Result<(), Problem> {
+        self.with_history(|history| check(history.document(), kind, id, expected))
+    }
+
     /// Removes a resource that is at the expected revision.
     pub async fn remove(
         &self,

@@ -146,8 +146,9 @@ async fn serve(
         return Ok(answer);
     }
     // With another If-Range than ours the range is that of another file: the whole one is sent.
-    let range =
-        told(header::RANGE).filter(|_| told(header::IF_RANGE).is_none_or(|tag| tag == etag));
+    // `HEAD` knows no ranges (RFC 9110, section 14.2).
+    let whole = method != Method::GET || told(header::IF_RANGE).is_some_and(|tag| tag != etag);
+    let range = told(header::RANGE).filter(|_| !whole);
     let (start, length) = match range.map(|text| one_range(text, size)) {
         None | Some(Asked::Everything) => (0, size),
         Some(Asked::Part(start, length)) => {

@@ -60,19 +60,36 @@ fn tagged(status: StatusCode, resource: Value) -> Response {
     answer
 }
 
-/// The revision that `If-Match` names; nothing for `*`.
-fn expected(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    let value = headers.get(header::IF_MATCH).ok_or_else(|| {
+/// The revision that `If-Match` names; nothing for `*`. Of several (RFC 9110, section 13.1.1) it is the one that the
+/// resource has `now`, if that is among them.
+fn expected(headers: &HeaderMap, now: &Value) -> Result<Option<u64>, Problem> {
+    if !headers.contains_key(header::IF_MATCH) {
         let detail = "say with If-Match which revision you change: the ETag that came with it";
-        Problem::new(Class::NoRevision, detail)
-    })?;
-    let text = value.to_str().unwrap_or_default().trim();
-    if text == "*" {
+        return Err(Problem::new(Class::NoRevision, detail));
+    }
+    let values = headers.get_all(header::IF_MATCH).into_iter();
+    let tags: Vec<&str> = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(','))
+        .map(str::trim)
+        .collect();
+    if tags.contains(&"*") {
         return Ok(None);
     }
-    let number = text.trim_start_matches("W/").trim_matches('"').parse();
+    let number = |tag: &&str| tag.trim_start_matches("W/").trim_matches('"').parse().ok();
+    let mut revisions = tags.iter().filter_map(number);
+    let now = now["rev"].as_u64();
     // A tag that is none of ours is that of another state.
-    Ok(Some(number.unwrap_or(u64::MAX)))
+    let found = revisions.find(|rev| Some(*rev) == now);
+    Ok(Some(found.unwrap_or(u64::MAX)))
+}
+
+/// The same where a request without `If-Match` means whatever is there.
+fn expected_if_said(headers: &HeaderMap, now: &Value) -> Result<Option<u64>, Problem> {
+    match headers.contains_key(header::IF_MATCH) {
+        true => expected(headers, now),
+        false => Ok(None),
+    }
 }
 
 /// `GET /api/v1/houses`
@@ -142,7 +159,7 @@ pub async fn change_house(
 ) -> Result<Response, Problem> {
     caller.may(&server, &house, Role::Editor).await?;
     let hall = server.halls.must(&house).await?;
-    let expected = expected(&headers)?;
+    let expected = expected(&headers, &hall.resource(Kind::House, &house)?)?;
     let changed = hall
         .change(Kind::House, &house, patch, expected, &caller.name())
         .await?;
@@ -150,14 +167,17 @@ pub async fn change_house(
 }
 
 /// `DELETE /api/v1/houses/{house}`: the house with everything in it; its boxes are no longer enrolled.
-#[utoipa::path(delete, path = "/houses/{house}", tag = "houses", params(("house" = String, Path)), responses((status = 204, description = "gone")))]
+#[utoipa::path(delete, path = "/houses/{house}", tag = "houses", params(("house" = String, Path), ("If-Match" = Option<String>, Header)), responses((status = 204, description = "gone"), (status = 412, description = "it has changed meanwhile")))]
 pub async fn remove_house(
     State(server): State<Server>,
     Path(house): Path<String>,
     caller: Caller,
+    headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     caller.may(&server, &house, Role::Owner).await?;
     let hall = server.halls.must(&house).await?;
+    let expected = expected_if_said(&headers, &hall.resource(Kind::House, &house)?)?;
+    hall.check(Kind::House, &house, expected)?;
     let media = server.store.media_of(&house).await?;
     let uploads = server.store.uploads_before(i64::MAX).await?.into_iter();
     let uploads = uploads.filter(|upload| upload.house == house);
@@ -260,15 +280,16 @@ pub async fn change(
 ) -> Result<Response, Problem> {
     caller.may(&server, &house, Role::Editor).await?;
     let hall = server.halls.must(&house).await?;
-    let expected = expected(&headers)?;
+    let kind = kind(&word)?;
+    let expected = expected(&headers, &hall.resource(kind, &id)?)?;
     let changed = hall
-        .change(kind(&word)?, &id, patch, expected, &caller.name())
+        .change(kind, &id, patch, expected, &caller.name())
         .await?;
     Ok(tagged(StatusCode::OK, changed))
 }
 
 /// `DELETE /api/v1/houses/{house}/{kind}/{id}`: a screen's box is no longer enrolled; an item's media are removed.
-#[utoipa::path(delete, path = "/houses/{house}/{kind}/{id}", tag = "things of a house", params(("house" = String, Path), ("kind" = String, Path), ("id" = String, Path)), responses((status = 204, description = "gone"), (status = 409, description = "it is in use")))]
+#[utoipa::path(delete, path = "/houses/{house}/{kind}/{id}", tag = "things of a house", params(("house" = String, Path), ("kind" = String, Path), ("id" = String, Path), ("If-Match" = Option<String>, Header)), responses((status = 204, description = "gone"), (status = 409, description = "it is in use"), (status = 412, description = "it has changed meanwhile")))]
 pub async fn remove(
     State(server): State<Server>,
     Path((house, word, id)): Path<(String, String, String)>,
@@ -278,13 +299,10 @@ pub async fn remove(
     caller.may(&server, &house, Role::Editor).await?;
     let kind = kind(&word)?;
     let hall = server.halls.must(&house).await?;
-    let expected = match headers.contains_key(header::IF_MATCH) {
-        true => expected(&headers)?,
-        false => None,
-    };
     let was = hall.resource(kind, &id)?;
-    let stale = expected.is_some_and(|expected| was["rev"].as_u64() != Some(expected));
-    if kind == Kind::Screen && !stale {
+    let expected = expected_if_said(&headers, &was)?;
+    hall.check(kind, &id, expected)?;
+    if kind == Kind::Screen {
         // First the box is out, then its screen is gone: never the other way round.
         match server.store.revoke_device(&id, clock::now_ms()).await {
             Ok(()) | Err(StoreError::NotFound { .. }) => {}

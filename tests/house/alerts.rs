@@ -376,10 +376,10 @@ async fn a_server_that_was_down_does_not_take_boxes_that_come_back_for_silent() 
     let house = House::on(&data, &[]);
     let ada = Asker::first_operator(&house).await;
     let (path, foyer, stairs) = with_boxes(&house, &ada).await;
-    let settings = json!({"webhook": format!("http://{}/", hook.address), "silent_after_s": 60});
-    ada.send(Method::PUT, &format!("{path}/alerts"), Some(settings), &[])
-        .await
-        .is(200);
+    let alerts = format!("{path}/alerts");
+    let nobody = json!({"silent_after_s": 60});
+    let set = ada.send(Method::PUT, &alerts, Some(nobody.clone()), &[]);
+    let tag = set.await.etag();
     for paper in [&foyer, &stairs] {
         Resident::connect(&house, paper).await.is("playing").await;
     }
@@ -399,6 +399,21 @@ async fn a_server_that_was_down_does_not_take_boxes_that_come_back_for_silent() 
     let house = House::on(&data, &["--allow-private-webhooks"]);
     let mut back = Resident::connect(&house, &foyer).await;
     back.is("playing").await;
+    // While nobody is named nobody can be told: that is made up for when somebody is.
+    counted(&house, "musebox_house_alert_looks_total", 10).await;
+    let ada = Asker::person(&house, "ada@example.org", "a long password").await;
+    let webhook = format!("http://{}/", hook.address);
+    let somebody = json!({"email": [], "webhook": webhook, "silent_after_s": 60});
+    let seen = [("if-match", &*tag)];
+    ada.send(Method::PUT, &alerts, Some(somebody.clone()), &seen)
+        .await
+        .is(200);
+    let late = ada.send(Method::PUT, &alerts, Some(nobody), &seen).await;
+    assert_eq!(
+        late.is(412)["current"],
+        somebody,
+        "it is not as it was seen"
+    );
     let (_, word) = hook.next().await;
     assert_eq!(
         word["screen"]["id"],

@@ -103,6 +103,29 @@ async fn playlists_and_items_are_made_changed_and_removed() {
     late.is(412);
     let blind = ada.send(Method::PATCH, &one, name("Winter"), &[]).await;
     blind.is(428);
+    // Several tags can be named: one of them is enough.
+    let now = ada.get(&one).await.etag();
+    let (several, neither) = (format!("{seen}, {now}"), format!("{seen}, \"x\""));
+    let either = [("if-match", &*several)];
+    let changed = ada.send(Method::PATCH, &one, name("Autumn"), &either).await;
+    changed.is(200);
+    let neither = [("if-match", &*neither)];
+    let late = ada
+        .send(Method::PATCH, &one, name("Winter"), &neither)
+        .await;
+    late.is(412);
+    // A house that was changed since it was seen stays.
+    let another = [("if-match", "\"0\"")];
+    let late = ada.send(Method::DELETE, &path, None, &another).await;
+    assert_eq!(late.is(412)["current"]["name"], "Gallery");
+    ada.get(&path).await.is(200);
+    // A null within a list says nothing, as one outside of it does.
+    let montages = json!([{"id": "m", "tracks": [{"id": "t", "screen": null, "items": [item]}]}]);
+    let kept = ada.patch(&one, json!({"montages": montages})).await.is(200);
+    assert_eq!(
+        kept["montages"][0]["tracks"][0],
+        json!({"id": "t", "items": [item]})
+    );
     ada.patch(&one, json!({"name": "Summer"})).await.is(200);
 
     let in_use = ada.delete(&format!("{path}/items/{item}")).await.is(409);

@@ -280,6 +280,22 @@ pub async fn alerts_are_kept(store: Arc<dyn Store>) {
             [("h1".to_owned(), settings)]
         );
     }
+    // A change of what somebody else has changed meanwhile is none.
+    let (first, second) = (json!({"silent_after_s": 90}), json!({"email": []}));
+    with_house(&store, "h2").await;
+    for (was, settings, done) in [
+        (Some(&second), &first, false),
+        (None, &first, true),
+        (None, &second, false),
+        (Some(&first), &second, true),
+        (Some(&first), &first, false),
+    ] {
+        let changed = store.change_alerts("h2", was, settings).await;
+        assert_eq!(changed.unwrap(), done, "{was:?}");
+    }
+    assert_eq!(store.alerts("h2").await.unwrap(), Some(second));
+    let nowhere = store.change_alerts("h9", None, &json!({})).await;
+    assert!(matches!(nowhere, Err(StoreError::NotFound { .. })));
     let nowhere = store.set_alerts("h9", &json!({})).await;
     assert!(matches!(
         nowhere,

@@ -169,4 +169,35 @@ impl Reports for Database {
         tx.commit().await?;
         Ok(())
     }
+
+    async fn change_alerts(
+        &self,
+        house: &str,
+        was: Option<&Value>,
+        settings: &Value,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let done = match was {
+            None => {
+                sqlx::query(
+                    "INSERT INTO alerts (house, settings) VALUES ($1, $2) ON CONFLICT (house) DO NOTHING",
+                )
+                .bind(house)
+                .bind(settings.to_string())
+                .execute(&mut *tx)
+                .await
+            }
+            Some(was) => {
+                sqlx::query("UPDATE alerts SET settings = $2 WHERE house = $1 AND settings = $3")
+                    .bind(house)
+                    .bind(settings.to_string())
+                    .bind(was.to_string())
+                    .execute(&mut *tx)
+                    .await
+            }
+        };
+        let done = done.map_err(|error| StoreError::from(error).or_not_found("house"))?;
+        tx.commit().await?;
+        Ok(done.rows_affected() == 1)
+    }
 }

@@ -139,4 +139,15 @@ pub trait Reports: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::NotFound`] if there is no such house.
     async fn set_alerts(&self, house: &str, settings: &Value) -> Result<(), StoreError>;
+
+    /// The same where this is still what it `was`, as [`alerts`](Self::alerts) told it; answers whether it was.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no such house.
+    async fn change_alerts(
+        &self,
+        house: &str,
+        was: Option<&Value>,
+        settings: &Value,
+    ) -> Result<bool, StoreError>;
 }

@@ -166,9 +166,9 @@ fn absent(value: &Value) -> bool {
     value.is_null() || value.as_array().is_some_and(Vec::is_empty)
 }
 
-/// The keys whose empty list is not written.
+/// The keys that are not written where they say nothing: those of an empty list, and the one within a list.
 fn may_be_absent(key: &str) -> bool {
-    matches!(key, "display_hours" | "windows")
+    matches!(key, "display_hours" | "windows" | "screen")
 }
 
 /// An id that is given to a resource: it stands in addresses and file names as it is.
