@@ -104,6 +104,31 @@ describe('live', () => {
       await page.getByRole('link', { name: /^Galerie Nord/ }).waitFor();
     }));
 
+  test('a page that stays open shows new people and tokens without a word of the house', () =>
+    fresh(async (page, mock) => {
+      await page.clock.install();
+      await signIn(page, mock, '/houses/h1/settings');
+      await page.getByText('Jon Weir').waitFor();
+      await until(() => mock.hello.length === 1, 'the first hello');
+      mock.access.members.push({ id: 'u3', role: 'viewer' });
+      mock.access.tokens[1].revoked = false;
+      await page.clock.runFor(20_000);
+      await page.getByText('Mira Sol').waitFor();
+      await page.getByRole('button', { name: 'Revoke Old till' }).waitFor();
+    }));
+
+  test('the filter of the play log follows the screens', () =>
+    inside('/houses/h1/log', async (page, mock) => {
+      const filter = page.getByLabel('Screen', { exact: true });
+      const chosen = () => filter.evaluate((select) => select.selectedOptions[0].textContent);
+      const [id, { name }] = Object.entries(mock.document.screens)[0];
+      await filter.selectOption({ label: name });
+      mock.change({ screens: { [id]: { name: 'Vestibule', rev: mock.rev + 1 } } });
+      await until(async () => (await chosen()) === 'Vestibule', 'the new name');
+      mock.change({ screens: { [id]: null } });
+      await until(async () => (await chosen()) === 'All screens', 'one that is gone is not chosen');
+    }));
+
   test('a page that nobody looks at does not ask', () =>
     fresh(async (page, mock) => {
       await page.clock.install();
@@ -162,13 +187,13 @@ describe('live', () => {
       await page.waitForLoadState('networkidle');
       await page.getByRole('button', { name: 'Rename' }).click();
       mock.setRole('viewer');
-      await page.clock.runFor(30_000);
+      await page.clock.runFor(16_000);
       await told(page, 'You are a viewer of this house now');
       assert.equal(await page.locator('dialog').count(), 0);
       assert.equal(await page.getByRole('button', { name: 'Rename' }).count(), 0);
       await accessible(page, 'a role that changed');
       mock.setRole('editor');
-      await page.clock.runFor(30_000);
+      await page.clock.runFor(16_000);
       await page.getByRole('button', { name: 'Rename' }).waitFor();
     }));
 

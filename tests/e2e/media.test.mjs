@@ -163,4 +163,27 @@ describe('media', () => {
       await until(() => mock.document.items.i2 === undefined, 'the item gone');
       assert.equal(mock.document.playlists.p1.montages[0].tracks[0].items.join(), 'i1,i4');
     }));
+
+  test('an item is taken out of playlists as they are then, not as they were at the beginning', () =>
+    inside('/houses/h1/media', async (page, mock) => {
+      // The second of them: they are changed in the order of their names.
+      const put = (playlist, items, more) =>
+        mock.change({
+          playlists: { [playlist]: { montages: [{ id: 'm1', tracks: [{ items }] }], rev: mock.rev + 1 } },
+          ...more,
+        });
+      put('p2', ['i2', 'i3']);
+      await page.getByRole('button', { name: /^Dunes/ }).click();
+      await page.getByRole('button', { name: 'Remove', exact: true }).click();
+      await page.getByText(/^The file is deleted from the house\. It is taken out of .+, .+, too\.$/).waitFor();
+      await page.route('**/playlists/p2', async (route) => {
+        // Somebody else hangs another picture meanwhile, and this page hears of it.
+        put('p1', ['i2', 'i3', 'i1'], { items: { i3: { title: 'Heard of', rev: mock.rev + 1 } } });
+        await page.getByText('Heard of').first().waitFor({ state: 'attached' });
+        await route.continue();
+      });
+      await page.getByRole('button', { name: 'Remove the item' }).click();
+      await until(() => mock.document.items.i2 === undefined, 'the item gone');
+      assert.equal(mock.document.playlists.p1.montages[0].tracks[0].items.join(), 'i3,i1');
+    }));
 });

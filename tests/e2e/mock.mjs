@@ -1,5 +1,6 @@
 // A house server of paper: the REST and WebSocket of the house with one sample house in memory, for the page's tests.
 // `node mock.mjs [PORT]` serves it for looking at (sign in with owner@example.org, password "open the house").
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
@@ -371,8 +372,11 @@ export async function start(port = 0) {
       return { body: { members: access.members.map(person) } };
     }
     if (kind === 'alerts') {
+      const tag = () => `"${createHash('sha256').update(JSON.stringify(access.alerts)).digest('hex')}"`;
+      const wanted = request.headers['if-match'];
+      if (method === 'PUT' && wanted && wanted !== tag()) throw new Problem(412, 'they were changed meanwhile');
       if (method === 'PUT') access.alerts = json();
-      return { body: access.alerts };
+      return { body: access.alerts, headers: { etag: tag() } };
     }
     if (kind === 'commands') return { body: carry(Object.keys(mock.document.screens), json()) };
     if (kind === 'enrolments') {

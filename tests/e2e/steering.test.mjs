@@ -157,6 +157,22 @@ describe('steering', () => {
       assert.equal(put.length, 1);
     }));
 
+  test('alerts that somebody else has saved meanwhile are not overwritten', () =>
+    inside('/houses/h1/settings', async (page, mock) => {
+      const minutes = page.getByLabel('After minutes of silence');
+      await until(async () => (await minutes.inputValue()) === '5', 'the alerts');
+      mock.access.alerts = { email: ['jon@example.org'], silent_after_s: 600 };
+      await minutes.fill('7');
+      await page.getByRole('button', { name: 'Save alerts' }).click();
+      await spoken(page, 'Someone else changed this meanwhile.');
+      await until(async () => (await minutes.inputValue()) === '10', 'theirs');
+      assert.equal(mock.access.alerts.silent_after_s, 600);
+      await minutes.fill('8');
+      await page.getByRole('button', { name: 'Save alerts' }).click();
+      await told(page, 'Alerts saved');
+      assert.deepEqual(mock.access.alerts, { email: ['jon@example.org'], silent_after_s: 480 });
+    }));
+
   test('tokens are listed with their last use, and those that are revoked are not', () =>
     inside('/houses/h1/settings', async (page, mock) => {
       const [till] = mock.access.tokens;

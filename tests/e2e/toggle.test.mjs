@@ -90,7 +90,7 @@ describe('the AutostartToggle', () => {
     inside('/houses/h1', async (page, mock) => {
       mock.fault = (request) => (isPatch(request) ? 500 : undefined);
       await toggle(page).click();
-      await spoken(page, 'The house has a fault of its own (500) and changed nothing. Autostart is off.');
+      await spoken(page, 'The house has a fault of its own (500). Autostart is off.');
       assert.equal(await state(page), 'false');
     }));
 
@@ -108,7 +108,19 @@ describe('the AutostartToggle', () => {
       await page.getByText('3 screens').waitFor();
       await page.context().setOffline(true);
       await toggle(page).click();
-      await spoken(page, 'The house cannot be reached, so nothing was changed. Autostart is off, as last known.');
+      await spoken(page, 'The house cannot be reached, and may not have heard of this. Autostart is off, as last known.');
       assert.equal(await state(page), 'false');
+    }));
+
+  test('shows what the house has when only its answer was lost', () =>
+    inside('/houses/h1', async (page, mock) => {
+      mock.fault = (request) => (isPatch(request) ? 'lose' : undefined);
+      await toggle(page).click();
+      await until(() => mock.document.house.autostart_playlist, 'the house to know');
+      await settled(page, true);
+      mock.fault = (request) => (isPatch(request) ? 'drop' : undefined);
+      await toggle(page).click();
+      await spoken(page, 'The house could not be reached for a moment. Autostart is on.');
+      assert.equal(await state(page), 'true');
     }));
 });

@@ -1,6 +1,6 @@
 // Who is told when a screen goes silent or dark.
 
-import { askJson, words } from './api.js';
+import { ask, words } from './api.js';
 import { freshId, h } from './dom.js';
 import { alarm, say } from './say.js';
 import { whenStale } from './stale.js';
@@ -41,6 +41,20 @@ export function alertsPanel(live) {
     h('div', { class: 'actions' }, submit),
   );
 
+  /** The entity tag of what is shown: what somebody else saved meanwhile is not overwritten. */
+  let tag;
+  const show = async (response) => {
+    const alerts = await response.json();
+    // What is being typed is a change of what was there when it was begun.
+    if (typed && tag) return;
+    tag = response.headers.get('ETag');
+    submit.disabled = false;
+    if (typed) return;
+    email.input.value = (alerts.email ?? []).join(', ');
+    webhook.input.value = alerts.webhook ?? '';
+    minutes.input.value = String(Math.max(1, Math.round((alerts.silent_after_s ?? 120) / 60)));
+  };
+
   /** What is being typed is not overwritten by what the house has. */
   let typed = false;
   form.addEventListener('input', () => {
@@ -57,22 +71,19 @@ export function alertsPanel(live) {
       silent_after_s: Math.round(Number(minutes.input.value) * 60),
     };
     try {
-      await askJson('PUT', path, { json });
+      const saved = await ask('PUT', path, { json, headers: { 'If-Match': tag } });
+      tag = saved.headers.get('ETag');
       say('Alerts saved');
     } catch (error) {
-      typed = true;
+      typed = error.status !== 412;
       alarm(words(error));
+      if (!typed) await load(true);
     }
     submit.disabled = false;
   });
   async function load(again) {
     try {
-      const alerts = await askJson('GET', path);
-      if (typed) return;
-      email.input.value = (alerts.email ?? []).join(', ');
-      webhook.input.value = alerts.webhook ?? '';
-      minutes.input.value = String(Math.max(1, Math.round((alerts.silent_after_s ?? 120) / 60)));
-      submit.disabled = false;
+      await show(await ask('GET', path));
     } catch (error) {
       // What is shown stays; that the house is away is told elsewhere.
       if (!again) alarm(words(error));

@@ -283,8 +283,10 @@ function sessionIsKnown() {
   around(shown.route?.place);
 }
 
-setInterval(() => document.visibilityState === 'visible' && askSession(), ASK_SESSION_MS);
-document.addEventListener('visibilitychange', () => !live && document.visibilityState === 'visible' && askSession());
+// Where a house is open, `whenStale` does.
+const askWithoutHouse = () => !live && document.visibilityState === 'visible' && askSession();
+setInterval(askWithoutHouse, ASK_SESSION_MS);
+document.addEventListener('visibilitychange', askWithoutHouse);
 
 // A code scanned from a screen goes to the house: the only one at once, else the one that is chosen.
 function start() {

@@ -30,15 +30,16 @@ export function autostartShown(houseId) {
   return value ?? false;
 }
 
-/** Why the switch went back, in words; `value` is what it shows now. */
-function reason(error, value) {
-  const now = `Autostart is ${value ? 'on' : 'off'}`;
-  if (error.kind === 'offline') return `The house cannot be reached, so nothing was changed. ${now}, as last known.`;
-  if (error.kind === 'timeout')
-    return `The house did not answer within 8 seconds. ${now}, as last known; try again in a moment.`;
+/** Why the switch went back, in words; `value` is what it shows, and `known` whether the house has just said so. */
+function reason(error, value, known) {
+  const now = `Autostart is ${value ? 'on' : 'off'}${known ? '' : ', as last known'}`;
+  // An answer may be lost on its way when the change is made already.
+  if (error.kind === 'offline' && known) return `The house could not be reached for a moment. ${now}.`;
+  if (error.kind === 'offline') return `The house cannot be reached, and may not have heard of this. ${now}.`;
+  if (error.kind === 'timeout') return `The house did not answer within 8 seconds. ${now}; try again in a moment.`;
   if (error.status === 412) return `Someone else changed it meanwhile; it is now ${value ? 'on' : 'off'}.`;
   if (error.status === 403) return `You may look at this house, but not change it. ${now}.`;
-  if (error.status >= 500) return `The house has a fault of its own (${error.status}) and changed nothing. ${now}.`;
+  if (error.status >= 500) return `The house has a fault of its own (${error.status}). ${now}.`;
   return `${words(error)} ${now}.`;
 }
 
@@ -81,11 +82,13 @@ export async function setHouseAutostart(houseId, value) {
     asked.delete(houseId);
     keep(houseId, before);
     tell();
-    const now = error.kind === 'refused' ? await truth(houseId) : undefined;
+    const now = error.kind === 'timeout' ? undefined : await truth(houseId);
     if (error.kind === 'timeout') truth(houseId).then(tell);
     keep(houseId, now ?? before);
     tell();
-    alarm(reason(error, now ?? before));
+    // Only the answer was lost.
+    if (error.kind === 'offline' && now === value) return true;
+    alarm(reason(error, now ?? before, now !== undefined));
     return false;
   }
 }

@@ -9,7 +9,10 @@ import { lasting, size } from './words.js';
 
 /** The playlists let go of the item first, so that none points at nothing. */
 async function removeItem(live, id) {
-  for (const [key, { montages }] of playlistsWith(live.document, id)) {
+  for (const [key] of playlistsWith(live.document, id)) {
+    // As it is now: while the ones before it were changed, others may have changed this one.
+    const { montages } = live.document.playlists[key] ?? {};
+    if (!montages) continue;
     const without = montages.map((montage) => ({
       ...montage,
       tracks: montage.tracks.map((track) => ({ ...track, items: track.items.filter((item) => item !== id) })),

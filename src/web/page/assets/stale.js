@@ -1,10 +1,12 @@
 // When what was asked for once may be old: some things of a house are not in its document, and nobody tells the page.
 
 const SOON_MS = 1_500;
+/** While the page is looked at nothing is older. */
+const AGAIN_MS = 15_000;
 
 /**
- * Calls `again()` when the page is looked at again, when the connection to the house is back, and a moment after the
- * house changed; several of these are one. Returns what ends it.
+ * Calls `again()` when the page is looked at again and every 15 seconds while it is, when the connection to the house
+ * is back, and a moment after the house changed; several of these are one. Returns what ends it.
  */
 export function whenStale(live, again) {
   let { link, rev } = live;
@@ -25,9 +27,11 @@ export function whenStale(live, again) {
   };
   const unsubscribe = live.subscribe(heard);
   document.addEventListener('visibilitychange', seen);
+  const regular = setInterval(seen, AGAIN_MS);
   return () => {
     unsubscribe();
     clearTimeout(due);
+    clearInterval(regular);
     document.removeEventListener('visibilitychange', seen);
   };
 }

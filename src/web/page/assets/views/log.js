@@ -46,12 +46,22 @@ export function logView({ live }) {
       minute: '2-digit',
       second: '2-digit',
     }).format(new Date(iso));
-  const screen = h(
-    'select',
-    { onchange: () => load() },
-    h('option', { value: '' }, 'All screens'),
-    sorted(live.document.screens).map(([id, { name }]) => h('option', { value: id }, name)),
-  );
+  const screen = h('select', { onchange: () => load() });
+  let offered;
+  /** Lets the filter offer the screens that there are; answers whether the chosen one is gone. */
+  function offer() {
+    const screens = sorted(live.document.screens).map(([id, { name }]) => [id, name]);
+    if (offered === JSON.stringify(screens)) return false;
+    offered = JSON.stringify(screens);
+    const chosen = screen.value;
+    fill(
+      screen,
+      [['', 'All screens'], ...screens].map(([id, name]) => h('option', { value: id }, name)),
+    );
+    const stays = screens.some(([id]) => id === chosen);
+    screen.value = stays ? chosen : '';
+    return Boolean(chosen) && !stays;
+  }
   const from = h('input', { type: 'date', onchange: () => load() });
   const to = h('input', { type: 'date', onchange: () => load() });
   const csv = h('a', { class: 'button', download: 'plays.csv' }, icon('download'), 'CSV');
@@ -151,11 +161,13 @@ export function logView({ live }) {
   // A screen that goes to another item has played one: the newest page is asked for anew, unless older ones are open.
   let known;
   let due;
+  offer();
   load(false, true);
   return {
     title: 'Play log',
     element,
     update() {
+      if (offer()) load(false, true);
       const now = JSON.stringify(
         Object.values(live.reports).map(({ state }) => [state?.item, state?.position, state?.counters?.items_shown]),
       );
