@@ -306,7 +306,9 @@ fn a_medium_that_the_disk_has_damaged_is_fetched_anew() {
     until("it is what it was", || {
         (fs::read(&file).ok().as_deref() == Some(&*sound)).then_some(())
     });
-    pair.wait("it is shown", |status| status["items_shown"] == 1);
+    pair.wait("it is shown", |status| {
+        status["items_shown"].as_u64() >= Some(1)
+    });
     pair.end(running);
 }
 
