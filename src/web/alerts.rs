@@ -16,6 +16,7 @@ use crate::{
         caller::Caller,
         json::{Json, Path},
         problem::{Class, Problem},
+        resources::tags,
         secrets,
         sign_in::checked_email,
     },
@@ -73,12 +74,13 @@ impl Alerts {
 
     /// The entity tag: a hash of what is said.
     fn tag(&self) -> Result<String, Problem> {
-        let hash = secrets::hash(&self.written()?.to_string());
-        Ok(format!("\"{}\"", &hash[..16]))
+        let mut hash = secrets::hash(&self.written()?.to_string());
+        hash.truncate(16);
+        Ok(hash)
     }
 
     fn answer(self) -> Result<Response, Problem> {
-        let tag = HeaderValue::from_str(&self.tag()?);
+        let tag = HeaderValue::from_str(&format!("\"{}\"", self.tag()?));
         let mut answer = Json(self).into_response();
         if let Ok(tag) = tag {
             answer.headers_mut().insert(header::ETAG, tag);
@@ -126,24 +128,21 @@ pub async fn put(
         return Err(Problem::new(Class::Invalid, detail).at("silent_after_s"));
     }
     let value = alerts.written()?;
-    match headers.get(header::IF_MATCH).filter(|tag| *tag != "*") {
-        None => server.store.set_alerts(&house, &value).await?,
-        Some(tags) => {
-            let was = server.store.alerts(&house).await?;
-            let now = Alerts::read(was.as_ref());
-            let tag = now.tag()?;
-            let tags = tags.to_str().unwrap_or_default().split(',');
-            let told = tags.map(str::trim).any(|told| told == tag);
-            let stored = told
-                && server
-                    .store
-                    .change_alerts(&house, was.as_ref(), &value)
-                    .await?;
-            if !stored {
-                let detail = "these alerts were changed meanwhile: look at them again";
-                return Err(Problem::new(Class::Stale, detail).with_current(now.written()?));
-            }
-        }
+    let tags = tags(&headers);
+    if !headers.contains_key(header::IF_MATCH) || tags.contains(&"*") {
+        server.store.set_alerts(&house, &value).await?;
+        return alerts.answer();
+    }
+    let was = server.store.alerts(&house).await?;
+    let now = Alerts::read(was.as_ref());
+    let stored = tags.contains(&&*now.tag()?)
+        && server
+            .store
+            .change_alerts(&house, was.as_ref(), &value)
+            .await?;
+    if !stored {
+        let detail = "these alerts were changed meanwhile: look at them again";
+        return Err(Problem::new(Class::Stale, detail).with_current(now.written()?));
     }
     alerts.answer()
 }

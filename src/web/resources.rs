@@ -60,6 +60,16 @@ fn tagged(status: StatusCode, resource: Value) -> Response {
     answer
 }
 
+/// The tags that `If-Match` names, without what tells weak ones (a proxy that compresses makes them weak) and quotes.
+pub(super) fn tags(headers: &HeaderMap) -> Vec<&str> {
+    let values = headers.get_all(header::IF_MATCH).into_iter();
+    values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(','))
+        .map(|tag| tag.trim().trim_start_matches("W/").trim_matches('"'))
+        .collect()
+}
+
 /// The revision that `If-Match` names; nothing for `*`. Of several (RFC 9110, section 13.1.1) it is the one that the
 /// resource has `now`, if that is among them.
 fn expected(headers: &HeaderMap, now: &Value) -> Result<Option<u64>, Problem> {
@@ -67,17 +77,11 @@ fn expected(headers: &HeaderMap, now: &Value) -> Result<Option<u64>, Problem> {
         let detail = "say with If-Match which revision you change: the ETag that came with it";
         return Err(Problem::new(Class::NoRevision, detail));
     }
-    let values = headers.get_all(header::IF_MATCH).into_iter();
-    let tags: Vec<&str> = values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|text| text.split(','))
-        .map(str::trim)
-        .collect();
+    let tags = tags(headers);
     if tags.contains(&"*") {
         return Ok(None);
     }
-    let number = |tag: &&str| tag.trim_start_matches("W/").trim_matches('"').parse().ok();
-    let mut revisions = tags.iter().filter_map(number);
+    let mut revisions = tags.iter().filter_map(|tag| tag.parse().ok());
     let now = now["rev"].as_u64();
     // A tag that is none of ours is that of another state.
     let found = revisions.find(|rev| Some(*rev) == now);

@@ -110,14 +110,15 @@ async fn begin_again(backup: &Path, copy: &Path) -> Result<(), StoreError> {
 }
 
 /// Gives what root has made to whoever has the file in whose place it comes, or else the folder: a server that runs as a
-/// user of its own must be able to open it.
+/// user of its own must be able to open it. A file of root's may be such a mistake of before.
 fn hand_over(made: &Path, place: &Path) -> io::Result<()> {
     if !nix::unistd::geteuid().is_root() {
         return Ok(());
     }
     let model = match fs::metadata(place) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => fs::metadata(folder_of(place)),
-        known => known,
+        Ok(file) if file.uid() != 0 => Ok(file),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(_) | Err(_) => fs::metadata(folder_of(place)),
     }?;
     chown(made, Some(model.uid()), Some(model.gid()))
 }

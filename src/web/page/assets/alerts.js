@@ -41,15 +41,19 @@ export function alertsPanel(live) {
     h('div', { class: 'actions' }, submit),
   );
 
+  // Nothing can be typed before what is there is known, and shown.
+  const inputs = [email.input, webhook.input, minutes.input];
+  for (const input of inputs) input.disabled = true;
   /** The entity tag of what is shown: what somebody else saved meanwhile is not overwritten. */
   let tag;
-  const show = async (response) => {
+  /** Counts the saves: an answer that was asked for before one is old. */
+  let saves = 0;
+  const show = async (response, asked) => {
     const alerts = await response.json();
     // What is being typed is a change of what was there when it was begun.
-    if (typed && tag) return;
+    if (typed || asked !== saves) return;
     tag = response.headers.get('ETag');
-    submit.disabled = false;
-    if (typed) return;
+    for (const input of [...inputs, submit]) input.disabled = false;
     email.input.value = (alerts.email ?? []).join(', ');
     webhook.input.value = alerts.webhook ?? '';
     minutes.input.value = String(Math.max(1, Math.round((alerts.silent_after_s ?? 120) / 60)));
@@ -63,6 +67,7 @@ export function alertsPanel(live) {
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     submit.disabled = true;
+    saves += 1;
     typed = false;
     const hook = webhook.input.value.trim();
     const json = {
@@ -71,10 +76,12 @@ export function alertsPanel(live) {
       silent_after_s: Math.round(Number(minutes.input.value) * 60),
     };
     try {
-      const saved = await ask('PUT', path, { json, headers: { 'If-Match': tag } });
+      const saved = await ask('PUT', path, { json, headers: tag ? { 'If-Match': tag } : {} });
       tag = saved.headers.get('ETag');
+      saves += 1;
       say('Alerts saved');
     } catch (error) {
+      saves += 1;
       typed = error.status !== 412;
       alarm(words(error));
       if (!typed) await load(true);
@@ -82,8 +89,9 @@ export function alertsPanel(live) {
     submit.disabled = false;
   });
   async function load(again) {
+    const asked = saves;
     try {
-      await show(await ask('GET', path));
+      await show(await ask('GET', path), asked);
     } catch (error) {
       // What is shown stays; that the house is away is told elsewhere.
       if (!again) alarm(words(error));

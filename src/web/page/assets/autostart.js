@@ -37,7 +37,8 @@ function reason(error, value, known) {
   if (error.kind === 'offline' && known) return `The house could not be reached for a moment. ${now}.`;
   if (error.kind === 'offline') return `The house cannot be reached, and may not have heard of this. ${now}.`;
   if (error.kind === 'timeout') return `The house did not answer within 8 seconds. ${now}; try again in a moment.`;
-  if (error.status === 412) return `Someone else changed it meanwhile; it is now ${value ? 'on' : 'off'}.`;
+  if (error.status === 412 && known) return `Someone else changed it meanwhile; it is now ${value ? 'on' : 'off'}.`;
+  if (error.status === 412) return `Someone else changed it meanwhile. ${now}.`;
   if (error.status === 403) return `You may look at this house, but not change it. ${now}.`;
   if (error.status >= 500) return `The house has a fault of its own (${error.status}). ${now}.`;
   return `${words(error)} ${now}.`;
@@ -84,6 +85,8 @@ export async function setHouseAutostart(houseId, value) {
     tell();
     const now = error.kind === 'timeout' ? undefined : await truth(houseId);
     if (error.kind === 'timeout') truth(houseId).then(tell);
+    // It was flipped again while the house was asked: that is what counts.
+    if (asked.has(houseId)) return false;
     keep(houseId, now ?? before);
     tell();
     // Only the answer was lost.
