@@ -1,8 +1,6 @@
 //! Steered by a house: the session's rules with a real socket, clock and random numbers.
 
-use std::{
-    collections::HashSet, future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration,
-};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use reqwest::{Method, header};
 use tokio::{
@@ -24,12 +22,12 @@ use crate::{
         Ask, Line, News, Wish,
         api::{self, Api, ApiError},
         cache::Kept,
+        checks::Checks,
         client::{Client, Next},
         discover::{Browser, Found},
         fetch::{Fetcher, Told},
         key::DeviceKey,
         link::{Link, Parting},
-        shelf::Wanted,
         socket::{Came, Socket},
         tls::Trust,
         token::Tokens,
@@ -75,8 +73,7 @@ struct Service<'a> {
     state: Option<Box<BoxState>>,
     /// Media that cannot be fetched.
     troubles: Vec<BoxError>,
-    /// Media that were checked again since one arrived: once is enough.
-    doubted: HashSet<PathBuf>,
+    checks: Checks,
 }
 
 impl Client {
@@ -99,6 +96,7 @@ impl Client {
         let version = env!("CARGO_PKG_VERSION");
         let session = BoxSession::new(clock::monotonic(), version, outputs, held);
         let (done, dones) = mpsc::unbounded_channel();
+        let checks = Checks::new(self.shelf.clone());
         let mut service = Service {
             client: self,
             link,
@@ -115,7 +113,7 @@ impl Client {
             problem: None,
             state: None,
             troubles: Vec::new(),
-            doubted: HashSet::new(),
+            checks,
         };
         let next = service.run(dones).await;
         if let Some(socket) = service.socket.take() {
@@ -158,7 +156,7 @@ impl Service<'_> {
                         Outcome::Nothing
                     }
                     Some(Ask::Doubted(file)) => {
-                        self.check_again(file, want.clone());
+                        self.checks.doubt(file);
                         Outcome::Nothing
                     }
                     Some(ask) => self.asked(ask),
@@ -179,6 +177,12 @@ impl Service<'_> {
                 () = until(self.wake) => Outcome::Input(BoxInput::Timer),
                 Some((id, error)) = dones.recv() => Outcome::Input(BoxInput::Done { id, error }),
                 Some(told) = told.recv() => self.fetched(told),
+                // While there is no house to fetch a medium from, what is left of it is better than nothing.
+                () = self.checks.found_missing(), if self.socket.is_some() => {
+                    // Whoever fetches looks what is missing.
+                    want.send_modify(|_| {});
+                    Outcome::Nothing
+                }
                 _ = sync.tick() => {
                     self.hand_over();
                     Outcome::Nothing
@@ -196,7 +200,6 @@ impl Service<'_> {
     fn fetched(&mut self, told: Told) -> Outcome {
         match told {
             Told::Arrived => {
-                self.doubted.clear();
                 self.client.news(News::Arrived);
                 Outcome::Nothing
             }
@@ -523,28 +526,6 @@ impl Service<'_> {
             }),
             Ask::Wanted(_) | Ask::Doubted(_) => Outcome::Nothing,
         }
-    }
-
-    /// Checks a medium that cannot be played, and has it fetched anew where the disk has damaged it. While there is no
-    /// house to fetch it from, what is left of it is better than nothing.
-    fn check_again(&mut self, file: PathBuf, want: watch::Sender<Vec<Wanted>>) {
-        if self.socket.is_none() || !self.doubted.insert(file.clone()) {
-            return;
-        }
-        let shelf = self.client.shelf.clone();
-        tokio::task::spawn_blocking(move || {
-            let name = file.display();
-            match shelf.drop_damaged(&file) {
-                Ok(false) => {}
-                Ok(true) => {
-                    log::warn!("{name} was damaged on the disk: it is fetched anew");
-                    want.send_modify(|_| {});
-                }
-                Err(err) => {
-                    log::warn!(err = err.to_string().as_str(); "{name} cannot be checked");
-                }
-            }
-        });
     }
 
     /// Hands a picture over, and only then says that the command is done.

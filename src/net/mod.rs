@@ -5,6 +5,7 @@
 
 mod api;
 mod cache;
+mod checks;
 mod choice;
 mod client;
 mod discover;

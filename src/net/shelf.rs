@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use nix::errno::Errno;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -150,16 +151,21 @@ impl Shelf {
         Ok(removed)
     }
 
-    /// Removes a medium that is no longer what it was when it came, as its name tells; answers whether it was that. What
-    /// is not on the shelf, or came without a SHA-256, stays.
-    pub(super) fn drop_damaged(&self, file: &Path) -> io::Result<bool> {
+    /// Whether a medium is no longer what it was when it came, as its name tells, or the disk does not give it back. What is
+    /// not on the shelf, or came without a SHA-256, is not known to be that.
+    ///
+    /// # Errors
+    /// It cannot be told now: the file is gone, or may not be opened.
+    pub(super) fn is_damaged(&self, file: &Path) -> io::Result<bool> {
         let name = file.file_name().and_then(|name| name.to_str());
-        let is_ours = file.parent() == Some(&self.folder) && name.is_some_and(is_hash);
-        if !is_ours || Some(sha256_of(file)?.as_str()) == name {
+        if file.parent() != Some(&self.folder) || !name.is_some_and(is_hash) {
             return Ok(false);
         }
-        durable::remove(file)?;
-        Ok(true)
+        match sha256_of(file) {
+            Ok(found) => Ok(Some(found.as_str()) != name),
+            Err(error) if is_lost(&error) => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     /// Removes the last of what is wanted, one after the other, until there is room; nothing that is also among the
@@ -203,6 +209,13 @@ fn name(format: &Format) -> String {
 /// Whether a text is a SHA-256; one that is not never becomes part of a path.
 pub(super) fn is_hash(text: &str) -> bool {
     hex::read::<32>(text).is_some()
+}
+
+/// Whether a disk says by this that it cannot give back what was written: the block cannot be read, or the file system
+/// finds it damaged.
+fn is_lost(error: &io::Error) -> bool {
+    let number = error.raw_os_error().map(Errno::from_raw);
+    matches!(number, Some(Errno::EIO | Errno::EBADMSG | Errno::EUCLEAN))
 }
 
 /// The SHA-256 of a file, in small letters.
@@ -249,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_not_what_its_name_says_is_dropped() {
+    fn only_what_is_not_what_its_name_says_is_damaged() {
         let state = tempfile::tempdir().expect("a folder");
         let shelf = Shelf::new(state.path());
         shelf.make().expect("made");
@@ -261,11 +274,26 @@ mod tests {
         for file in files.iter().chain([&elsewhere]) {
             fs::write(file, "four").expect("written");
         }
-        let dropped = |file: &PathBuf| shelf.drop_damaged(file).expect("read");
-        assert_eq!(files.each_ref().map(dropped), [false, true, false]);
-        assert!(!dropped(&elsewhere) && elsewhere.exists());
-        assert_eq!((shelf.path(&other), files[0].exists()), (None, true));
-        assert!(shelf.drop_damaged(&files[1]).is_err(), "it is gone");
+        let is_damaged = |file: &PathBuf| shelf.is_damaged(file).expect("read");
+        assert_eq!(files.each_ref().map(is_damaged), [false, true, false]);
+        assert!(!is_damaged(&elsewhere));
+        fs::remove_file(&files[1]).expect("removed");
+        assert!(shelf.is_damaged(&files[1]).is_err(), "it is gone");
+    }
+
+    #[test]
+    fn what_the_disk_does_not_give_back_is_damaged() {
+        let state = tempfile::tempdir().expect("a folder");
+        let shelf = Shelf::new(state.path());
+        shelf.make().expect("made");
+        let file = shelf.place(&format("/a", &"ab".repeat(32), 4));
+        // Its first page is nobody's, and the kernel says EIO to who reads it.
+        std::os::unix::fs::symlink("/proc/self/mem", &file).expect("a link");
+        assert!(shelf.is_damaged(&file).expect("told"));
+        // What cannot be read for another reason may be sound.
+        fs::remove_file(&file).expect("removed");
+        fs::create_dir(&file).expect("a folder");
+        assert!(shelf.is_damaged(&file).is_err());
     }
 
     #[test]

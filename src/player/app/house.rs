@@ -455,8 +455,10 @@ impl App {
     /// Something cannot be played: the disk may have damaged it.
     pub(super) fn doubt(&self, src: &str, why: FailureKind) {
         match why {
-            FailureKind::Missing | FailureKind::Network => {}
-            FailureKind::Corrupt
+            FailureKind::Network => {}
+            // A file that is there and cannot be read is missing, too.
+            FailureKind::Missing
+            | FailureKind::Corrupt
             | FailureKind::Unsupported
             | FailureKind::Hash
             | FailureKind::Stalled => {
