@@ -68,12 +68,16 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
 /// The file of the database at an address, where it has one and that is not there.
 ///
 /// # Errors
-/// [`StoreError::Address`].
+/// [`StoreError::Address`]; [`StoreError::File`] where the folder may not be looked into.
 pub fn missing(url: &str) -> Result<Option<PathBuf>, StoreError> {
-    match address(url)? {
-        Address::File(path) if !path.exists() => Ok(Some(path.to_owned())),
-        Address::File(_) | Address::Postgres(_) => Ok(None),
-    }
+    let Address::File(path) = address(url)? else {
+        return Ok(None);
+    };
+    let is_there = path.try_exists().map_err(|source| StoreError::File {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok((!is_there).then(|| path.to_owned()))
 }
 
 /// Puts a backup in place of the database at an address, and begins another epoch. No server may have it open. What root

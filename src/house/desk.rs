@@ -1,7 +1,8 @@
 //! What is done at the command line, beside a server that runs or without one.
 
 use std::{
-    io::{Read, Write, stdin, stdout},
+    io::{self, Read, Write, stderr, stdin, stdout},
+    path::Path,
     sync::Arc,
 };
 
@@ -25,7 +26,7 @@ pub async fn run(task: Task) -> anyhow::Result<()> {
     match task {
         Task::Token { task } => token(task).await,
         Task::SetupLink { place } => {
-            let store = open(&place).await?;
+            let store = made(&place).await?;
             let token = setup_link(store.as_ref()).await?;
             let url = whereabouts::remembered(&place.folder()).unwrap_or_default();
             writeln!(stdout(), "{}", set_up_at(&url, &token))?;
@@ -63,12 +64,14 @@ pub async fn run(task: Task) -> anyhow::Result<()> {
                 .context("writing the backup")
         }
         Task::Restore { file, place } => {
+            let fresh = db::missing(&place.database())?;
             let old = db::restore(&file, &place.database())
                 .await
                 .context("restoring")?;
             if let Some(old) = old {
                 writeln!(stdout(), "The database of before is {}.", old.display())?;
             }
+            tell_new(fresh.as_deref())?;
             Ok(())
         }
     }
@@ -82,7 +85,7 @@ async fn token(task: TokenTask) -> anyhow::Result<()> {
             house,
             place,
         } => {
-            let store = open(&place).await?;
+            let store = made(&place).await?;
             let (token, secret) = new_token(&name, role, house, None);
             store.create_api_token(&token).await?;
             writeln!(stdout(), "{secret}")?;
@@ -117,16 +120,40 @@ async fn token(task: TokenTask) -> anyhow::Result<()> {
 /// Opens a database that must be there: in a wrong folder nothing is made.
 async fn existing(place: &Place) -> anyhow::Result<Arc<dyn db::Store>> {
     if let Some(path) = db::missing(&place.database())? {
-        bail!(
-            "there is no database {}: name the server's data folder with --data",
-            path.display()
-        );
+        let name_it = match place.database {
+            Some(_) => "name the server's database with --database",
+            None => "name the server's data folder with --data",
+        };
+        bail!("there is no database {}: {name_it}", path.display());
     }
     open(place).await
 }
 
+/// Opens a database, which is made where there is none: before the server's first start that is meant, in a wrong folder
+/// it is not, so it is told.
+async fn made(place: &Place) -> anyhow::Result<Arc<dyn db::Store>> {
+    let fresh = db::missing(&place.database())?;
+    let store = open(place).await?;
+    tell_new(fresh.as_deref())?;
+    Ok(store)
+}
+
+/// Tells that a database is where none was.
+fn tell_new(path: Option<&Path>) -> io::Result<()> {
+    match path {
+        Some(path) => writeln!(
+            stderr(),
+            "There was no database here before: {} is new.",
+            path.display()
+        ),
+        None => Ok(()),
+    }
+}
+
 async fn open(place: &Place) -> anyhow::Result<Arc<dyn db::Store>> {
-    make_private(&place.folder())?;
+    if place.database.is_none() {
+        make_private(&place.folder())?;
+    }
     db::open(&place.database())
         .await
         .context("opening the database")

@@ -246,8 +246,34 @@ fn a_wrong_folder_is_an_error_and_stays_as_it_is() {
         let path = wrong.join("house.db").display().to_string();
         assert!(said.contains(&path) && said.contains("--data"), "{said}");
     }
+    let wrong = format!("sqlite:{}", wrong.join("other.db").display());
+    let words = ["new-epoch", "--database", &wrong];
+    let output = program().args(words).output().expect("musebox-house");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("name the server's database"), "{said}");
     let left = fs::read_dir(folder.path()).expect("a folder").count();
     assert_eq!(left, 0, "nothing is made");
+    // What cannot be looked at is not said to be missing.
+    fs::write(folder.path().join("file"), "").expect("written");
+    let output = program()
+        .args(["backup", backup, "--data"])
+        .arg(folder.path().join("file"))
+        .output()
+        .expect("musebox-house");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("Not a directory"), "{said}");
+    // Before the first start of a server there may be a token: that there was no database before is told.
+    let fresh = folder.path().join("fresh");
+    for is_new in [true, false] {
+        let words = ["token", "create", "--data"];
+        let output = program().args(words).arg(&fresh).output();
+        let output = output.expect("musebox-house");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        let path = fresh.join("house.db").display().to_string();
+        assert_eq!(said.contains(&path), is_new, "{said}");
+        assert!(output.stdout.starts_with(b"musebox_"));
+    }
 }
 
 #[tokio::test]
@@ -285,6 +311,18 @@ async fn a_backup_is_whole_and_can_be_put_back() {
         "a server that runs is not overwritten: {running:?}"
     );
     let _folder = house.stop();
+    // In a folder that is not the server's it is told that nothing was there before.
+    let other = tempfile::tempdir().expect("a folder");
+    let done = program()
+        .arg("restore")
+        .arg(&backup)
+        .arg("--data")
+        .arg(other.path())
+        .output()
+        .expect("restore");
+    let said = String::from_utf8_lossy(&done.stderr);
+    let made = other.path().join("house.db").display().to_string();
+    assert!(done.status.success() && said.contains(&made), "{done:?}");
     let done = program()
         .arg("restore")
         .arg(&backup)

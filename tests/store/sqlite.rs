@@ -4,7 +4,7 @@ use std::{
     env,
     fs::{self, File},
     io::{BufRead, BufReader, Write as _},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
     path::Path,
     process::{Command, Stdio},
     sync::Arc,
@@ -186,6 +186,33 @@ async fn a_backup_takes_the_place_of_a_damaged_or_missing_database() {
     fs::remove_file(&path).unwrap();
     assert_eq!(db::restore(&saved, &url).await.unwrap(), None);
     assert_eq!(open(&url).await.houses().await.unwrap(), ["h1"]);
+}
+
+#[tokio::test]
+async fn what_root_puts_back_is_whose_it_was_or_the_folder_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    let (path, saved) = (data.join("house.db"), folder.path().join("saved.db"));
+    let url = format!("sqlite:{}", path.display());
+    let store = open(&url).await;
+    store.backup(&saved).await.unwrap();
+    store.close().await;
+    // Anybody else has nothing but files of their own.
+    let me = nix::unistd::geteuid().as_raw();
+    let [server, other] = match me {
+        0 => [4711, 4712],
+        me => [me, me],
+    };
+    chown(&data, Some(server), None).unwrap();
+    for (before, after) in [(me, server), (other, other)] {
+        chown(&path, Some(before), None).unwrap();
+        db::restore(&saved, &url).await.unwrap();
+        assert_eq!(path.metadata().unwrap().uid(), after);
+    }
+    fs::remove_file(&path).unwrap();
+    db::restore(&saved, &url).await.unwrap();
+    assert_eq!(path.metadata().unwrap().uid(), server);
 }
 
 #[tokio::test]
