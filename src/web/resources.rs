@@ -66,7 +66,12 @@ pub(super) fn tags(headers: &HeaderMap) -> Vec<&str> {
     values
         .filter_map(|value| value.to_str().ok())
         .flat_map(|text| text.split(','))
-        .map(|tag| tag.trim().trim_start_matches("W/").trim_matches('"'))
+        .map(str::trim)
+        // The star is none, and no tag of ours is one in quotes.
+        .map(|tag| match tag {
+            "*" => tag,
+            _ => tag.trim_start_matches("W/").trim_matches(['"', '*']),
+        })
         .collect()
 }
 
@@ -185,7 +190,15 @@ pub async fn remove_house(
     let media = server.store.media_of(&house).await?;
     let uploads = server.store.uploads_before(i64::MAX).await?.into_iter();
     let uploads = uploads.filter(|upload| upload.house == house);
-    server.store.delete_house(&house).await?;
+    let rev = expected.map(|rev| i64::try_from(rev).unwrap_or(i64::MAX));
+    match server.store.delete_house(&house, rev).await {
+        Err(StoreError::Conflict) => {
+            hall.refresh().await?;
+            hall.check(Kind::House, &house, expected)?;
+            return Err(StoreError::Conflict.into());
+        }
+        done => done?,
+    }
     server.halls.close(&house).await;
     // The database is done with them; what fails now is tried no more.
     for medium in media {

@@ -194,7 +194,12 @@ pub async fn a_deleted_house_leaves_nothing(store: Arc<dyn Store>) {
     with_house(&store, "h1").await;
     with_box(&store, "e1", "h1", "s1", 1).await;
     let mut news = store.listen();
-    store.delete_house("h1").await.unwrap();
+    let other = store.delete_house("h1", Some(7)).await;
+    assert!(matches!(other, Err(StoreError::Conflict)));
+    assert!(store.load("h1").await.unwrap().is_some());
+    let gone = store.delete_house("h0", Some(1)).await;
+    assert!(matches!(gone, Err(StoreError::NotFound { what: "house" })));
+    store.delete_house("h1", Some(1)).await.unwrap();
     assert_eq!(store.load("h1").await.unwrap(), None);
     assert_eq!(store.changes_since("h1", 0).await.unwrap(), []);
     assert_eq!(store.device("s1").await.unwrap(), None);
@@ -206,7 +211,7 @@ pub async fn a_deleted_house_leaves_nothing(store: Arc<dyn Store>) {
         limit: 10,
     };
     assert_eq!(store.plays("h1", &all).await.unwrap(), []);
-    let again = store.delete_house("h1").await;
+    let again = store.delete_house("h1", None).await;
     assert!(matches!(again, Err(StoreError::NotFound { what: "house" })));
     heard(
         &mut news,

@@ -214,7 +214,7 @@ pub async fn api_tokens_are_revoked_and_go_with_their_user(store: Arc<dyn Store>
     );
     let again = store.revoke_api_token("t1", NOW + 7).await;
     assert!(matches!(again, Err(StoreError::NotFound { .. })));
-    store.delete_house("h1").await.unwrap();
+    store.delete_house("h1", None).await.unwrap();
     assert_eq!(store.api_token("hash-t2").await.unwrap(), None);
     store.delete_user("u1").await.unwrap();
     assert_eq!(store.api_tokens(Some("u1")).await.unwrap(), []);

@@ -28,10 +28,21 @@ impl Houses for Database {
         Ok(houses)
     }
 
-    async fn delete_house(&self, house: &str) -> Result<(), StoreError> {
+    async fn delete_house(&self, house: &str, expected: Option<i64>) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         // First, so that no box comes in after its screens are known.
         lock_house_for_removal(&mut tx, house).await?;
+        if let Some(expected) = expected {
+            let rev: Option<i64> = sqlx::query_scalar(
+                "SELECT rev FROM resources WHERE house = $1 AND kind = 'house' AND id = $1",
+            )
+            .bind(house)
+            .fetch_optional(&mut *tx)
+            .await?;
+            if rev.ok_or(NO_HOUSE)? != expected {
+                return Err(StoreError::Conflict);
+            }
+        }
         let screens: Vec<String> =
             sqlx::query_scalar("SELECT screen FROM devices WHERE house = $1 AND revoked IS NULL")
                 .bind(house)

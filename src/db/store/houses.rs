@@ -100,12 +100,12 @@ pub trait Houses: Send + Sync + 'static {
     /// The ids of all houses.
     async fn houses(&self) -> Result<Vec<String>, StoreError>;
 
-    /// Takes a house away with everything in it; its boxes are revoked. Media files are the caller's to remove: list them
-    /// before.
+    /// Takes a house away with everything in it; its boxes are revoked. With a revision, only where that is the one at
+    /// which the house itself last changed. Media files are the caller's to remove: list them before.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`].
-    async fn delete_house(&self, house: &str) -> Result<(), StoreError>;
+    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] if the house itself is at another revision.
+    async fn delete_house(&self, house: &str, expected: Option<i64>) -> Result<(), StoreError>;
 
     /// The house as it is now; `None` if there is none.
     async fn load(&self, house: &str) -> Result<Option<Stored>, StoreError>;
