@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import { accessible, shot, signIn } from './browser.mjs';
-import { fresh, inside, spoken, told } from './inside.mjs';
+import { fresh, inside, looked, spoken, told } from './inside.mjs';
 import { until } from './real.mjs';
 
 describe('steering', () => {
@@ -171,6 +171,75 @@ describe('steering', () => {
       await page.getByRole('button', { name: 'Save alerts' }).click();
       await told(page, 'Alerts saved');
       assert.deepEqual(mock.access.alerts, { email: ['jon@example.org'], silent_after_s: 480 });
+    }));
+
+  test('alerts whose saving was not answered are one\'s own, not somebody else\'s', () =>
+    inside('/houses/h1/settings', async (page, mock) => {
+      const minutes = page.getByLabel('After minutes of silence');
+      const save = page.getByRole('button', { name: 'Save alerts' });
+      await until(async () => (await minutes.inputValue()) === '5', 'the alerts');
+      const unanswered = async (number, isSaved) => {
+        await minutes.fill(String(number));
+        mock.fault = ({ method }) => (method === 'PUT' ? 'drop' : undefined);
+        if (isSaved) mock.access.alerts = { email: ['owner@example.org'], silent_after_s: number * 60 };
+        const failed = page.waitForEvent('requestfailed', (request) => request.method() === 'PUT');
+        await save.click();
+        await failed;
+        await until(() => save.isEnabled(), 'it can be tried again');
+        mock.fault = () => undefined;
+      };
+      await unanswered(7, true);
+      await spoken(page, 'The house cannot be reached.');
+      await save.click();
+      await told(page, 'Alerts saved');
+      assert.equal(await minutes.inputValue(), '7');
+      await unanswered(8, true);
+      await unanswered(9, false);
+      await minutes.fill('10');
+      await save.click();
+      await until(() => mock.access.alerts.silent_after_s === 600, 'the newest');
+      assert.equal(await minutes.inputValue(), '10');
+    }));
+
+  test('alerts cannot be typed before they are there, nor overwritten by an answer from before they were saved', () =>
+    fresh(async (page, mock) => {
+      mock.fault = ({ url }) => (url.endsWith('/alerts') ? 'hang' : undefined);
+      await signIn(page, mock, '/houses/h1/settings');
+      const minutes = page.getByLabel('After minutes of silence');
+      const save = page.getByRole('button', { name: 'Save alerts' });
+      await minutes.waitFor();
+      assert.ok((await minutes.isDisabled()) && (await save.isDisabled()));
+      mock.fault = () => undefined;
+      await page.reload();
+      await until(async () => (await minutes.inputValue()) === '5', 'the alerts');
+      // What is asked for now comes only when the next is saved.
+      let release;
+      const held = new Promise((resolve) => (release = resolve));
+      const asked = new Promise((resolve) =>
+        page.route('**/alerts', async (route) => {
+          if (route.request().method() !== 'GET') return route.continue();
+          const response = await route.fetch();
+          resolve();
+          await held;
+          return route.fulfill({ response });
+        }),
+      );
+      await looked(page, false);
+      await looked(page, true);
+      await asked;
+      await minutes.fill('7');
+      await save.click();
+      await told(page, 'Alerts saved');
+      const old = page.waitForEvent(
+        'requestfinished',
+        (request) => request.method() === 'GET' && request.url().endsWith('/alerts'),
+      );
+      release();
+      await old;
+      assert.equal(await minutes.inputValue(), '7');
+      await minutes.fill('8');
+      await save.click();
+      await until(() => mock.access.alerts.silent_after_s === 480, 'the newest');
     }));
 
   test('tokens are listed with their last use, and those that are revoked are not', () =>

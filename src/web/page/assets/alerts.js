@@ -6,6 +6,11 @@ import { alarm, say } from './say.js';
 import { whenStale } from './stale.js';
 
 const addresses = (text) => text.split(/[\s,;]+/).filter(Boolean);
+/** Whether two are the same alerts. */
+const same = (one, other) =>
+  String(one.email) === String(other.email) &&
+  (one.webhook ?? '') === (other.webhook ?? '') &&
+  one.silent_after_s === other.silent_after_s;
 
 export function alertsPanel(live) {
   const path = `/houses/${live.id}/alerts`;
@@ -59,6 +64,36 @@ export function alertsPanel(live) {
     minutes.input.value = String(Math.max(1, Math.round((alerts.silent_after_s ?? 120) / 60)));
   };
 
+  /** What was to be saved when the house did not answer: it may have been. */
+  const unanswered = [];
+  const put = async (json) => {
+    try {
+      const saved = await ask('PUT', path, { json, headers: tag ? { 'If-Match': tag } : {} });
+      unanswered.length = 0;
+      return saved;
+    } catch (error) {
+      if (error.kind !== 'refused' || error.status >= 500) unanswered.push(json);
+      throw error;
+    }
+  };
+  /** Saves; answers the house's answer. That these alerts are saved already, by a request whose answer was lost, is one. */
+  const save = async (json) => {
+    try {
+      return await put(json);
+    } catch (error) {
+      if (error.status !== 412) throw error;
+      const now = await ask('GET', path);
+      const saved = await now.json();
+      if (same(saved, json)) return now;
+      if (!unanswered.some((one) => same(saved, one))) {
+        unanswered.length = 0;
+        throw error;
+      }
+      tag = now.headers.get('ETag');
+      return await put(json);
+    }
+  };
+
   /** What is being typed is not overwritten by what the house has. */
   let typed = false;
   form.addEventListener('input', () => {
@@ -76,7 +111,7 @@ export function alertsPanel(live) {
       silent_after_s: Math.round(Number(minutes.input.value) * 60),
     };
     try {
-      const saved = await ask('PUT', path, { json, headers: tag ? { 'If-Match': tag } : {} });
+      const saved = await save(json);
       tag = saved.headers.get('ETag');
       saves += 1;
       say('Alerts saved');

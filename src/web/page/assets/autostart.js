@@ -14,6 +14,8 @@ const STORE = 'house_autostart';
 const asked = new Map();
 const listeners = new Set();
 let flips = 0;
+/** House id to the number of its last flip. */
+const newest = new Map();
 
 const remembered = () => Object(recall(STORE) ?? {});
 
@@ -70,6 +72,7 @@ export async function setHouseAutostart(houseId, value) {
   const flip = flips;
   const last = () => asked.get(houseId)?.flip === flip;
   asked.set(houseId, { value, flip });
+  newest.set(houseId, flip);
   keep(houseId, value);
   tell();
   try {
@@ -86,7 +89,7 @@ export async function setHouseAutostart(houseId, value) {
     const now = error.kind === 'timeout' ? undefined : await truth(houseId);
     if (error.kind === 'timeout') truth(houseId).then(tell);
     // It was flipped again while the house was asked: that is what counts.
-    if (asked.has(houseId)) return false;
+    if (newest.get(houseId) !== flip) return false;
     keep(houseId, now ?? before);
     tell();
     // Only the answer was lost.
