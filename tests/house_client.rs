@@ -25,10 +25,11 @@ mod settings;
 #[path = "house_client/times.rs"]
 mod times;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, thread, time::Duration};
 
 use fake_house::{FakeHouse, Wire, hex, spki};
 use http::{Http, Manner};
+use jiff::{SignedDuration, Timestamp};
 use player_box::{PlayerBox, Running, until};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -338,11 +339,36 @@ fn what_is_dark_is_not_shown_and_what_is_lit_again_is() {
         assert!(pair.player.ctl(command).status.success(), "{command:?}");
         plays(count);
     }
-    let plays = plays(2);
-    assert!(
-        plays.iter().all(|play| play["item"] == "waves"),
-        "{plays:?}"
-    );
+    // What begins in the dark is seen only when there is light.
+    let ctl = |command: &[&str]| assert!(pair.player.ctl(command).status.success(), "{command:?}");
+    ctl(&["display", "off"]);
+    ctl(&["goto", "M0T0I1"]);
+    pair.wait("it has begun", |status| {
+        status["screens"][0]["item"]["id"] == "storm"
+    });
+    let dark = Timestamp::now();
+    thread::sleep(Duration::from_secs(5));
+    let light = Timestamp::now();
+    ctl(&["display", "on"]);
+    ctl(&["stop"]);
+    let end = Timestamp::now();
+    let plays = plays(3);
+    let items: Vec<&Value> = plays.iter().map(|play| &play["item"]).collect();
+    assert_eq!(items, ["waves", "waves", "storm"]);
+    let spans = plays.iter().map(|play| {
+        let at: Timestamp = play["at"].as_str().expect("a time").parse().expect("one");
+        let length = play["duration_ms"].as_i64().expect("a length");
+        (at, at + SignedDuration::from_millis(length))
+    });
+    let spans: Vec<(Timestamp, Timestamp)> = spans.collect();
+    // How late the box may hear of what its screens show.
+    let slack = SignedDuration::from_secs(2);
+    for pair in spans.windows(2) {
+        assert!(pair[0].1 <= pair[1].0 + slack, "{spans:?}");
+    }
+    assert!(spans[1].1 <= dark + slack, "{spans:?}");
+    assert!(spans[2].0 + slack >= light, "{spans:?}");
+    assert!(spans[2].1 <= end + slack, "{spans:?}");
     pair.end(running);
 }
 
